@@ -1,0 +1,1 @@
+"""Turn the picture of an ECG lead into a signal in millivolt."""
