@@ -132,8 +132,12 @@ def test_the_last_sample_lies_at_or_before_the_end():
     rows = np.full(251, 20.0)
     assert len(rows_to_signal(rows, scale, 100, 0, end_px=249.0).amplitude_mv) == 250
     assert len(rows_to_signal(rows, scale, 100, 0, end_px=248.9).amplitude_mv) == 249
-    third = GridScale(4.1, 4.1, 1.0)  # 249 samples of 1.025 px: rounding must not lose the last
-    assert len(rows_to_signal(rows, third, 100, 0.3, end_px=0.3 + 240 * 1.025).amplitude_mv) == 241
+    # Rounding must not lose the last of n samples of 1.025 px.
+    lengths = [
+        len(rows_to_signal(rows, GridScale(4.1, 4.1, 1.0), 100, 0.3, end_px=0.3 + n * 1.025).amplitude_mv)
+        for n in range(1, 240)
+    ]
+    assert lengths == list(range(2, 241))
 
 
 @pytest.mark.parametrize("n_columns", [1, 2, 3])
