@@ -176,7 +176,7 @@ def rows_to_signal(
         raise TraceNotFoundError(f"the trace ends at column {end:g}, before it starts at {start_px:g}")
     px_per_sample = PAPER_SPEED_MM_PER_S * scale.px_per_mm_x / fs_hz
     n_samples = int((end - start_px) / px_per_sample + _TIME_TOLERANCE_SAMPLES) + 1
-    sample_px: FloatArray = start_px + np.arange(n_samples) * px_per_sample
+    sample_px = start_px + np.arange(n_samples, dtype=np.float64) * px_per_sample
     max_gap_px = max_gap_s * PAPER_SPEED_MM_PER_S * scale.px_per_mm_x
 
     sample_row = np.full(n_samples, np.nan)
