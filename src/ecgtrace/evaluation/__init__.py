@@ -1,0 +1,1 @@
+"""How close digitized signals come to the truth: alignment, metrics, subsets, intervals."""

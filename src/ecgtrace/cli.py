@@ -1,0 +1,157 @@
+"""
+What the entry points share: an error is one clear line and an exit code.
+
+0: done. 1: something went wrong with the data or the model. 2: wrong usage (an unknown option, a misspelt
+key, a value out of its range). A full stack trace is to be had with HYDRA_FULL_ERROR=1.
+"""
+
+import argparse
+import difflib
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from hydra.errors import HydraException, InstantiationException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from ecgtrace.errors import ConfigError, EcgTraceError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130  # as shells report an interrupt
+
+_FULL_ERROR = "HYDRA_FULL_ERROR"
+_keep_stack_traces = bool(os.environ.get(_FULL_ERROR))
+
+
+def one_line_errors(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
+    """
+    Turn the errors of a task into one line on stderr and an exit code.
+
+    Goes below `@hydra.main`. Errors that nobody foresaw keep their stack trace: they are defects.
+    """
+
+    @functools.wraps(task)
+    def wrapped(cfg: DictConfig) -> Any:
+        try:
+            return task(cfg)
+        except Exception as error:
+            _exit_if_expected(error)
+            raise
+
+    return wrapped
+
+
+def run(main: Callable[[], Any]) -> None:
+    """
+    Call a function decorated with `@hydra.main`; goes below `if __name__ == "__main__"`.
+
+    Errors in the command line itself (unknown option, misspelt key, value that does not parse) become one
+    line and exit code 2.
+    """
+    # Set, it makes Hydra raise its errors instead of printing several lines and exiting with 1.
+    os.environ[_FULL_ERROR] = "1"
+    try:
+        with _argparse_raises():
+            main()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        _exit_if_expected(error)
+        raise
+
+
+def explain(error: Exception) -> tuple[str, int] | None:
+    """
+    Say an error in one line.
+
+    Parameters
+    ----------
+    error : Exception
+
+    Returns
+    -------
+    (str, int) or None
+        The line and the exit code; None if the error is not one that a user can act on.
+    """
+    if isinstance(error, ConfigError):
+        return _one_line(str(error)), EXIT_USAGE
+    if isinstance(error, EcgTraceError):
+        return _one_line(str(error)), EXIT_FAILED
+    if isinstance(error, InstantiationException):
+        return _explain_instantiation(error)
+    cause = error.__cause__
+    if isinstance(error, HydraException) and isinstance(cause, OmegaConfBaseException):
+        return _explain_key(cause, str(error)), EXIT_USAGE
+    if isinstance(error, OmegaConfBaseException):
+        return _explain_key(error, str(error)), EXIT_USAGE
+    if isinstance(error, HydraException):
+        return _one_line(_without_search_path(str(error))), EXIT_USAGE
+    return None
+
+
+def _exit_if_expected(error: Exception) -> None:
+    explained = None if _keep_stack_traces else explain(error)
+    if explained is not None:
+        line, code = explained
+        print(f"error: {line}", file=sys.stderr)
+        sys.exit(code)
+
+
+def _explain_instantiation(error: InstantiationException) -> tuple[str, int]:
+    """An object could not be built: what it raised itself counts; anything else is a wrong option."""
+    inner = error.__cause__
+    if isinstance(inner, Exception):
+        explained = explain(inner)
+        if explained is not None:
+            return explained
+    lines = str(error).splitlines()
+    where = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("full_key:")), "")
+    reason = str(inner) if inner is not None else lines[0]
+    return _one_line(f"{where}: {reason}" if where else reason), EXIT_USAGE
+
+
+def _explain_key(error: OmegaConfBaseException, message: str) -> str:
+    """Name the key, and those that stand beside it."""
+    node, key = error.parent_node, error.key
+    if node is None or key is None or not hasattr(node, "keys"):
+        return _one_line(message)
+    full_key = error.full_key or str(key)
+    keys = [str(name) for name in node.keys() if not str(name).startswith("_")]
+    if str(key) in keys:
+        return _one_line(f"{full_key}: {error.msg or message}")
+    near = difflib.get_close_matches(str(key), keys, n=1)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    return _one_line(
+        f"there is no option '{full_key}'.{meant} Options there: {', '.join(sorted(keys)) or 'none'}"
+    )
+
+
+def _without_search_path(message: str) -> str:
+    """Leave out where Hydra looked for files: it is always the folder conf."""
+    message = message.split("Config search path:")[0]
+    return re.sub(r"\n\t+", " ", message)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@contextmanager
+def _argparse_raises() -> Iterator[None]:
+    """Let an unknown flag raise; argparse would print its usage, which is of Hydra and not of the program."""
+    original = argparse.ArgumentParser.error
+
+    def raise_instead(self: argparse.ArgumentParser, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; options are written key=value, see --help")
+
+    argparse.ArgumentParser.error = raise_instead  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        argparse.ArgumentParser.error = original  # type: ignore[method-assign]
