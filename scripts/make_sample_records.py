@@ -18,15 +18,13 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-import deepfakeecg
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
 from ecgtrace.records.sample import PATH, STORED_LEADS, UV_PER_MV, pack
 
-SEED = 20250612  # any number; the day the paper that this project reproduces was posted
+SEED = 20250612  # any number
 N_RECORDS = 60
 FS_HZ = 500
 
@@ -53,6 +51,8 @@ def main() -> None:
 
 def select(n_records: int) -> tuple[NDArray[np.int16], list[int]]:
     """Draw until `n_records` pass the quality rule; return signals in uV and numbers of the draws."""
+    import torch  # here, for the same reason as the generator below
+
     torch.manual_seed(SEED)
     torch.set_num_threads(1)  # more threads add up in another order
     accepted: list[NDArray[np.int16]] = []
@@ -72,6 +72,8 @@ def select(n_records: int) -> tuple[NDArray[np.int16], list[int]]:
 
 def generate_one(draw: int) -> NDArray[np.int16]:
     """Return the next draw of the generator, shape (8, 5000), in uV; it writes text files only."""
+    import deepfakeecg  # here, so that the quality rule can be tested without the generator
+
     with tempfile.TemporaryDirectory() as folder:
         deepfakeecg.generate(1, folder, start_id=draw)
         signal_uv = np.loadtxt(Path(folder) / f"{draw}.asc", dtype=np.int64).T

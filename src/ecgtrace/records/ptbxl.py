@@ -8,6 +8,7 @@ https://physionet.org/content/ptb-xl/1.0.3/ (CC BY 4.0).
 
 import hashlib
 import logging
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,12 +16,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import wfdb
 
 from ecgtrace.errors import ConfigError, DataError
 from ecgtrace.records.splits import SPLITS, check_no_shared_owner, check_split, hashed_split, official_split
 from ecgtrace.types import FloatArray, Record
 from ecgtrace.units import LEADS
+
+with warnings.catch_warnings():
+    # wfdb 4.3.1 calls DataFrame.set_index(inplace=True) on import, which pandas 3.1 deprecates.
+    warnings.filterwarnings("ignore", message="The inplace keyword", category=DeprecationWarning)
+    import wfdb
 
 _log = logging.getLogger(__name__)
 
@@ -33,8 +38,7 @@ HOW_TO_GET = (
 
 _FILE_COLUMN = {100: "filename_lr", 500: "filename_hr"}
 _CANONICAL = {lead.casefold(): lead for lead in LEADS}
-# Both the micro sign (U+00B5) and the Greek mu (U+03BC) are in use.
-_MV_PER_UNIT = {"mv": 1.0, "v": 1e3, "uv": 1e-3, "\u00b5v": 1e-3, "\u03bcv": 1e-3, "nv": 1e-6}
+_MV_PER_UNIT = {"mv": 1.0, "v": 1e3, "uv": 1e-3, "nv": 1e-6}
 
 
 @dataclass(frozen=True)
@@ -253,13 +257,14 @@ def _fold(text: str, record_id: str) -> int:
 
 def _read_mv(stem: Path, fs_hz: int) -> FloatArray:
     """Read a WFDB record as mV, shape (12, n_samples), in the order of `units.LEADS`."""
+    _refuse_non_ascii(_with_suffix(stem, ".hea"))
     try:
         record = wfdb.rdrecord(str(stem))
     except Exception as error:  # wfdb lets whatever its parser met pass: KeyError, AttributeError, ...
         raise DataError(
             f"{stem} cannot be read as a WFDB record ({_first_line(error)}); fetch it anew"
         ) from error
-    if record.p_signal is None or record.fs != fs_hz:
+    if record.fs != fs_hz:
         raise DataError(
             f"{stem} is sampled at {record.fs} Hz, but fs_hz={fs_hz}; set signals.fs_hz to what it holds"
         )
@@ -272,6 +277,13 @@ def _read_mv(stem: Path, fs_hz: int) -> FloatArray:
             f"{stem} holds NaN in {', '.join(bad)}; leave the record out of {DATABASE_CSV} or repair it"
         )
     return signal
+
+
+def _refuse_non_ascii(header: Path) -> None:
+    """Keep microvolt from being read as volt: wfdb drops letters beyond ASCII, the micro sign too."""
+    lines = header.read_bytes().splitlines()
+    if not all(line.isascii() for line in lines if not line.startswith(b"#")):
+        raise DataError(f"{header} has letters beyond ASCII; write a unit of microvolt as uV")
 
 
 def _rows_of_leads(names: list[str], stem: Path) -> list[int]:

@@ -72,7 +72,7 @@ def hashed_split(owner: str) -> str:
     Examples
     --------
     >>> hashed_split("record 00038"), hashed_split("record 00040")
-    ('train', 'train')
+    ('val', 'train')
     """
     digest = hashlib.blake2b(owner.encode(), digest_size=8, key=_HASH_KEY).digest()
     share = int.from_bytes(digest, "big") / 2**64
