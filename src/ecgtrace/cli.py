@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from hydra.errors import HydraException, InstantiationException
+from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -90,6 +90,8 @@ def explain(error: Exception) -> tuple[str, int] | None:
         return _explain_key(cause, str(error)), EXIT_USAGE
     if isinstance(error, OmegaConfBaseException):
         return _explain_key(error, str(error)), EXIT_USAGE
+    if isinstance(error, OverrideParseException):
+        return f"'{error.override}' cannot be read as an option; write key=value", EXIT_USAGE
     if isinstance(error, HydraException):
         return _one_line(_without_search_path(str(error))), EXIT_USAGE
     return None

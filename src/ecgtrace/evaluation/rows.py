@@ -101,18 +101,16 @@ def read_rows(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"there is no {path}; python evaluate.py writes one into its run folder")
     try:
-        rows = pd.read_csv(
-            path,
-            dtype=dict.fromkeys(_TEXT, str),
-            keep_default_na=False,
-            na_values={name: [""] for name in COLUMNS if name not in _TEXT},
-            float_precision="round_trip",
-        )
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{path} cannot be read as rows: {error}") from error
     missing = [name for name in COLUMNS if name not in rows.columns]
     if missing:
         raise DataError(f"{path} has no column {', '.join(missing)}; was it written by an older version?")
+    for name in COLUMNS:
+        if name not in _TEXT:
+            # Python's float, because pandas' own parser may be off by the last bit.
+            rows[name] = [float(text) if text else float("nan") for text in rows[name]]
     return rows
 
 

@@ -7,6 +7,7 @@ Run digitizers over crops and leave one row per crop and digitizer.
 import json
 import logging
 import multiprocessing
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -46,8 +47,9 @@ class CropSource(Protocol):
     """
     Where crops come from.
 
-    A source may also have `subset(index) -> str`, which names the subset of a crop without
-    reading it; it is asked for crops that cannot be read.
+    A source may also have `subset(index) -> str`, which names the subset of a crop without reading it and is
+    asked for crops that cannot be read; `name`, where its crops come from; and `fingerprint() -> str`, a hash
+    of what they are made from.
     """
 
     def __len__(self) -> int:
@@ -360,11 +362,10 @@ class _Worker:
     def start(
         cls, source: CropSource, digitizers: Mapping[str, DigitizerLike], options: EvaluationOptions
     ) -> None:
-        import cv2
-        import torch
-
-        cv2.setNumThreads(1)
-        torch.set_num_threads(1)
+        # What the digitizers need is imported by now; others need not wait for torch.
+        for name, set_threads in (("cv2", "setNumThreads"), ("torch", "set_num_threads")):
+            if name in sys.modules:
+                getattr(sys.modules[name], set_threads)(1)
         cls._state = (source, digitizers, options)
 
     @staticmethod
@@ -419,9 +420,11 @@ def _fingerprints(
         return OmegaConf.to_container(cfg[key], resolve=True)
 
     crop_ids = [source.crop_id(index) for index in range(len(source))]
+    content = source.fingerprint() if hasattr(source, "fingerprint") else None
     return {
+        "data": getattr(source, "name", cfg.data.get("_target_")),
         "n_crops": len(source),
-        "data_fingerprint": fingerprint([plain("data"), plain("subset"), plain("align"), crop_ids]),
+        "data_fingerprint": fingerprint([content, crop_ids, plain("data"), plain("subset"), plain("align")]),
         "digitizer_fingerprints": {
             name: fingerprint(OmegaConf.to_container(config, resolve=True))
             for name, config in digitizers.items()

@@ -101,11 +101,11 @@ def pick(rows: pd.DataFrame) -> dict[str, pd.Series]:
     places = {"best": len(ordered) - 1, "median": (len(ordered) - 1) // 2, "worst": 0}
     chosen: dict[str, pd.Series] = {}
     taken: set[int] = set()
-    for rank in RANKS:
+    for rank in ("best", "worst", "median"):  # of fewer than three rows, the extremes are shown
         if places[rank] not in taken:
             chosen[rank] = ordered.iloc[places[rank]]
             taken.add(places[rank])
-    return chosen
+    return {rank: chosen[rank] for rank in RANKS if rank in chosen}
 
 
 def overlay_figure(

@@ -281,6 +281,7 @@ def _provenance_html(facts: dict[str, Any]) -> str:
         "command": facts.get("command"),
         "commit": f"{commit}{state}" if commit else "not run from a git work tree",
         "seed": facts.get("seed"),
+        "data": facts.get("data"),
         "crops": facts.get("n_crops"),
         "data fingerprint": facts.get("data_fingerprint"),
         **{f"model of {name}": _plain(model) for name, model in facts.get("models", {}).items()},

@@ -275,7 +275,8 @@ def note(table: SubsetResult) -> str:
     text = (
         f"In brackets: {100 * table.options.level:g} % percentile bootstrap interval, "
         f"{table.options.n_resamples} resamples of {drawn}, shared by all columns "
-        f"(seed {table.options.seed}). Failed crops count as r = 0, SNR = 0 dB and MSE = variance of the truth. Std has n - 1."
+        f"(seed {table.options.seed}). Failed crops count as r = 0, SNR = 0 dB and MSE = variance of the "
+        "truth. Std has n - 1."
     )
     if table.subset in PAPER:
         text += f" Paper: {SOURCE}; on its own crops, not on these."

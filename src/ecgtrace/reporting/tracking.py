@@ -77,7 +77,7 @@ class WandbTracker:
             columns: list[str | int] = ["statistic", *header[1:]]
             run.log({f"table/{table.subset}": wandb.Table(columns=columns, data=lines)})
         run.summary.update(flat_metrics(tables))
-        run.finish(quiet=True)
+        run.finish()
 
     def lightning_logger(self, folder: Path) -> "Logger":
         """Return Lightning's logger around a run of this project."""
