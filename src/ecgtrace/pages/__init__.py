@@ -1,0 +1,1 @@
+"""Pages drawn from records: geometry first (`layout`), pixels second (`render`)."""

@@ -1,0 +1,95 @@
+"""Training and validation crops for Lightning."""
+
+from collections.abc import Sequence
+
+import albumentations as A
+import cv2
+import lightning
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, RandomSampler, Sampler
+
+from ecgtrace.crops.dataset import CropDataset, FreshSampler
+from ecgtrace.crops.windowed import WindowedCrops
+from ecgtrace.types import LeadCrop
+
+
+class CropDataModule(lightning.LightningDataModule):
+    """
+    Feed crops of one size to a segmentation model.
+
+    Parameters
+    ----------
+    train, val : sequence of LeadCrop
+    height, width : int
+    augmentation : albumentations.Compose
+        Of the training crops alone.
+    batch_size : int
+        The paper: 16.
+    fresh : bool
+        Every epoch draws new crops (`train` has one for any index). False goes through the
+        same `len(train)` crops in each epoch, in another order, as a dataset on disk does.
+    num_workers : int
+    seed : int
+    """
+
+    def __init__(
+        self,
+        train: Sequence[LeadCrop],
+        val: Sequence[LeadCrop],
+        height: int,
+        width: int,
+        augmentation: A.Compose | None = None,
+        batch_size: int = 16,
+        fresh: bool = True,
+        num_workers: int = 2,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.train = CropDataset(train, height, width, augmentation, seed)
+        self.val = CropDataset(WindowedCrops(val), height, width)
+        self.batch_size, self.fresh, self.num_workers, self.seed = batch_size, fresh, num_workers, seed
+
+    def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """Return the training crops."""
+        sampler: Sampler[int]
+        if self.fresh:
+            rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+            sampler = FreshSampler(len(self.train), rank, world)
+        else:
+            sampler = EpochShuffle(len(self.train), self.seed)
+        return self._loader(self.train, sampler=sampler, drop_last=len(self.train) > self.batch_size)
+
+    def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """Return the validation crops, always the same in the same order."""
+        return self._loader(self.val)
+
+    def _loader(self, dataset: CropDataset, **options: object) -> DataLoader[dict[str, Tensor]]:
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            worker_init_fn=_one_thread,
+            pin_memory=torch.cuda.is_available(),
+            **options,  # type: ignore[arg-type]
+        )
+
+
+class EpochShuffle(RandomSampler):
+    """Shuffle by (seed, epoch), so that a resumed run sees the order of an uninterrupted one."""
+
+    def __init__(self, size: int, seed: int) -> None:
+        super().__init__(range(size))
+        self.seed, self.size = seed, size
+        self.generator = torch.Generator()
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.generator.manual_seed(self.seed * 1_000_003 + epoch)
+
+
+def _one_thread(worker: int) -> None:
+    """Keep a worker to one core: the cores belong to the network."""
+    cv2.setNumThreads(0)

@@ -1,0 +1,269 @@
+"""
+From the plan of a page to pixels.
+
+Strokes are drawn on a canvas four or eight times as fine and averaged down, so that the
+value of a pixel is the share of it that ink covers. Masks come from the same canvas.
+"""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtrace.pages.layout import Label, Plan
+from ecgtrace.pages.style import FONTS, Color, PageStyle
+from ecgtrace.types import FloatArray, Page
+from ecgtrace.units import LARGE_SQUARE_MM
+
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in px; x1 and y1 are outside
+
+_SHIFT = 4  # fractional bits of the coordinates given to OpenCV
+_JPEG_BLOCK_PX = 16  # of a JPEG with halved colour resolution
+_CAPITAL_UNITS = 21.0  # height of a capital of OpenCV's fonts at scale 1
+
+
+def draw(plan: Plan, box: Box | None = None, rng: np.random.Generator | None = None) -> NDArray[np.uint8]:
+    """
+    Draw a page, or the part of it inside a box.
+
+    Parameters
+    ----------
+    plan : Plan
+    box : tuple of int, optional
+        (x0, y0, x1, y1) in page pixels; may reach over the edge of the page, which
+        continues as paper with grid. By default the whole page.
+    rng : numpy.random.Generator, optional
+        For noise. By default a fixed one.
+
+    Returns
+    -------
+    ndarray of uint8, shape (y1 - y0, x1 - x0, 3)
+        RGB.
+    """
+    box = box or (0, 0, plan.width, plan.height)
+    area = _drawn_area(plan.style, box)
+    return _compose(plan, traces_ink(plan, area), box, area, rng)
+
+
+def draw_parts(
+    plan: Plan, target: int, box: Box, rng: np.random.Generator | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """
+    Draw a part of a page, the ink of one trace and the ink of all others.
+
+    Returns
+    -------
+    image : ndarray of uint8, shape (y1 - y0, x1 - x0, 3)
+        The same as `draw(plan, box, rng)`.
+    own, others : ndarray of uint8, shape (y1 - y0, x1 - x0)
+        The same as `traces_ink` of the target and of the rest.
+    """
+    area = _drawn_area(plan.style, box)
+    own = traces_ink(plan, area, (target,))
+    others = traces_ink(plan, area, tuple(i for i in range(len(plan.traces)) if i != target))
+    image = _compose(plan, np.maximum(own, others), box, area, rng)
+    return image, _cut(own, box, area), _cut(others, box, area)
+
+
+def _drawn_area(style: PageStyle, box: Box) -> Box:
+    """Return the box, or a larger one where its pixels depend on those around it."""
+    if not (style.degradation.jpeg_quality or style.degradation.blur_px):
+        return box
+    # Blocks of a part are those of the page, so that a crop looks as if cut from the page.
+    x0, y0 = ((v - _JPEG_BLOCK_PX) // _JPEG_BLOCK_PX * _JPEG_BLOCK_PX for v in box[:2])
+    return x0, y0, box[2] + _JPEG_BLOCK_PX, box[3] + _JPEG_BLOCK_PX
+
+
+def _compose(
+    plan: Plan, ink: NDArray[np.uint8], box: Box, area: Box, rng: np.random.Generator | None
+) -> NDArray[np.uint8]:
+    image = _grid(plan.style, area)
+    for stroke in plan.strokes:
+        _add_stroke(ink, stroke, plan.style.line_width_px, area)
+    for label in plan.labels:
+        _print_label(ink, label, plan.style, area)
+    _blend(image, ink, plan.style.ink)
+    return _cut(plan.style.degradation.apply(image, rng or np.random.default_rng(0)), box, area)
+
+
+def _cut(image: NDArray[np.uint8], box: Box, area: Box) -> NDArray[np.uint8]:
+    part = image[box[1] - area[1] : box[3] - area[1], box[0] - area[0] : box[2] - area[0]]
+    return np.ascontiguousarray(part)
+
+
+def draw_page(plan: Plan, rng: np.random.Generator | None = None) -> Page:
+    """Draw the whole page, with all that is known about it."""
+    return Page(
+        image=draw(plan, rng=rng),
+        px_per_mm=plan.style.px_per_mm,
+        line_width_px=plan.style.line_width_px,
+        traces=plan.traces,
+        names={label.trace: label_box(label, plan.style) for label in plan.labels},
+        record_id=plan.record_id,
+        layout=plan.layout,
+    )
+
+
+def traces_ink(plan: Plan, box: Box, only: tuple[int, ...] | None = None) -> NDArray[np.uint8]:
+    """
+    Draw the ink of traces alone.
+
+    Parameters
+    ----------
+    plan : Plan
+    box : tuple of int
+    only : tuple of int, optional
+        Indices of the traces; by default all.
+
+    Returns
+    -------
+    ndarray of uint8, shape (y1 - y0, x1 - x0)
+        Share of each pixel that is covered, 0 to 255.
+    """
+    ink = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
+    for index in range(len(plan.traces)) if only is None else only:
+        _add_stroke(ink, plan.traces[index].polyline, plan.style.line_width_px, box)
+    return ink
+
+
+def stroke_coverage(polyline: FloatArray, width_px: float, box: Box) -> NDArray[np.uint8]:
+    """
+    Draw one stroke with round joins and ends.
+
+    Parameters
+    ----------
+    polyline : ndarray of float, shape (n, 2)
+        (x, y) in page px; (0, 0) is the centre of the first pixel.
+    width_px : float
+        OpenCV draws odd widths on the fine canvas; the nearest is taken, which is at most
+        a quarter of a pixel off (an eighth for strokes thinner than 3 px).
+    box : tuple of int
+
+    Returns
+    -------
+    ndarray of uint8, shape (y1 - y0, x1 - x0)
+        Share of each pixel that is covered, 0 to 255.
+    """
+    ink = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
+    _add_stroke(ink, polyline, width_px, box)
+    return ink
+
+
+def _add_stroke(ink: NDArray[np.uint8], polyline: FloatArray, width_px: float, box: Box) -> None:
+    part = _part_inside(polyline, width_px, box)
+    if part is None:
+        return
+    points, (x0, y0, x1, y1) = part
+    scale = 4 if width_px >= 3 else 8
+    canvas = np.zeros(((y1 - y0) * scale, (x1 - x0) * scale), np.uint8)
+    fine = (points - (x0, y0) + 0.5) * scale - 0.5
+    fixed = np.rint(fine * (1 << _SHIFT)).astype(np.int32)
+    # A thickness of t covers 2 * (t // 2) + 1 pixels.
+    thickness = max(1, 2 * round((width_px * scale - 1) / 2))
+    cv2.polylines(canvas, [fixed], False, 255, thickness, cv2.LINE_8, _SHIFT)
+    while canvas.shape[0] > y1 - y0:  # halving is the fast path of INTER_AREA
+        canvas = cv2.resize(canvas, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    target = ink[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
+    np.maximum(target, canvas, out=target)
+
+
+def _part_inside(polyline: FloatArray, width_px: float, box: Box) -> tuple[FloatArray, Box] | None:
+    """Return the run of points that touches the box, and the smallest box that holds its ink."""
+    reach = width_px / 2 + 2
+    (left, top), (right, bottom) = polyline.min(axis=0) - reach, polyline.max(axis=0) + reach
+    if right <= box[0] or left >= box[2] or bottom <= box[1] or top >= box[3]:
+        return None
+    low = np.minimum(polyline[:-1], polyline[1:]) - reach
+    high = np.maximum(polyline[:-1], polyline[1:]) + reach
+    touches = np.flatnonzero(
+        (high[:, 0] > box[0]) & (low[:, 0] < box[2]) & (high[:, 1] > box[1]) & (low[:, 1] < box[3])
+    )
+    if not touches.size:
+        return None
+    first, last = touches[0], touches[-1] + 1
+    inner = (
+        max(box[0], int(np.floor(low[touches, 0].min()))),
+        max(box[1], int(np.floor(low[touches, 1].min()))),
+        min(box[2], int(np.ceil(high[touches, 0].max())) + 1),
+        min(box[3], int(np.ceil(high[touches, 1].max())) + 1),
+    )
+    return polyline[first : last + 1], inner
+
+
+def _blend(image: NDArray[np.uint8], ink: NDArray[np.uint8], color: Color) -> None:
+    """Lay ink of one colour over the image, in place."""
+    rows = np.flatnonzero(ink.any(axis=1))
+    if not rows.size:
+        return
+    part = slice(rows[0], rows[-1] + 1)
+    cover = cv2.cvtColor(ink[part], cv2.COLOR_GRAY2RGB)
+    clear = cv2.multiply(image[part], cv2.bitwise_not(cover), scale=1 / 255)
+    if any(color):
+        clear = cv2.add(clear, cv2.multiply(np.full_like(cover, color), cover, scale=1 / 255))
+    image[part] = clear
+
+
+def _grid(style: PageStyle, box: Box) -> NDArray[np.uint8]:
+    """Return paper and grid; lines continue beyond the page."""
+    x0, y0, x1, y1 = box
+    # As on the published pages: a line on the left edge, and one on each zero line.
+    across = [_line_profile(style, x0, x1, 0.0, kind) for kind in ("major", "minor")]
+    phase_y = style.px(style.margins_mm[2] % LARGE_SQUARE_MM)
+    down = [_line_profile(style, y0, y1, phase_y, kind) for kind in ("major", "minor")]
+    row = np.broadcast_to(np.asarray(style.paper, np.float32), (x1 - x0, 3))
+    # Their order, too: pale horizontal lines cut the strong vertical ones.
+    for share, color in zip(across, (style.grid_major, style.grid_minor), strict=True):
+        row = _mix(row, share[:, None], color)
+    kinds, which = np.unique(np.stack(down, axis=1), axis=0, return_inverse=True)
+    rows = np.repeat(row[None], len(kinds), axis=0)
+    for i, color in enumerate((style.grid_major, style.grid_minor)):
+        rows = _mix(rows, kinds[:, i, None, None], color)
+    return np.rint(rows).astype(np.uint8)[which]
+
+
+def _mix(base: NDArray[np.float32], share: NDArray[np.float32], color: Color | None) -> NDArray[np.float32]:
+    if color is None:
+        return base
+    return base * (1 - share) + np.asarray(color, np.float32) * share
+
+
+@lru_cache(maxsize=256)
+def _line_profile(style: PageStyle, start: int, stop: int, phase_px: float, kind: str) -> NDArray[np.float32]:
+    """Return the share of each pixel from start to stop that grid lines of one kind cover."""
+    width = style.px(style.grid_width_mm)
+    step = style.px(1.0)
+    first = int(np.floor((start - phase_px - width) / step))
+    last = int(np.ceil((stop - phase_px + width) / step))
+    index = np.arange(first, last + 1)
+    index = index[(index % 5 == 0) == (kind == "major")]
+    low = phase_px + index * step - width / 2 + 0.5  # edges, with pixel k spanning k to k + 1
+    high = low + width
+    if style.snap_grid:
+        low = np.rint(low)
+        high = low + max(1, round(width))
+    pixel = np.arange(start, stop)[:, None]
+    cover = np.clip(np.minimum(high, pixel + 1) - np.maximum(low, pixel), 0, 1)
+    return cover.sum(axis=1).clip(0, 1).astype(np.float32)
+
+
+def label_box(label: Label, style: PageStyle) -> Box:
+    """Return the box of a printed lead name in page px."""
+    scale, thickness = _font_size(style)
+    (width, height), _ = cv2.getTextSize(label.text, FONTS[style.font], scale, thickness)
+    x, y = round(label.x), round(label.y)
+    pad = thickness // 2 + 1
+    return x - pad, y - height - pad, x + width + pad, y + pad
+
+
+def _font_size(style: PageStyle) -> tuple[float, int]:
+    return style.px(style.name_height_mm) / _CAPITAL_UNITS, max(1, round(style.line_width_px))
+
+
+def _print_label(ink: NDArray[np.uint8], label: Label, style: PageStyle, box: Box) -> None:
+    x0, y0, x1, y1 = label_box(label, style)
+    if x1 < box[0] or x0 > box[2] or y1 < box[1] or y0 > box[3]:
+        return
+    scale, thickness = _font_size(style)
+    origin = (round(label.x) - box[0], round(label.y) - box[1])
+    cv2.putText(ink, label.text, origin, FONTS[style.font], scale, 255, thickness, cv2.LINE_AA)

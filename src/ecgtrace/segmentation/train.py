@@ -1,0 +1,173 @@
+"""Train a segmentation network from a config."""
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from omegaconf import DictConfig, OmegaConf
+
+from ecgtrace.crops.datamodule import CropDataModule
+from ecgtrace.errors import ConfigError
+from ecgtrace.provenance import provenance
+from ecgtrace.reporting.tracking import WandbTracker
+from ecgtrace.segmentation.module import SegmentationModule
+from ecgtrace.segmentation.weights import WeightsCard, load_weights, resolve, save_weights
+
+_log = logging.getLogger(__name__)
+
+
+def main(cfg: DictConfig) -> dict[str, Any]:
+    """
+    Train, and leave the best weights in the run folder.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As `conf/train.yaml`. The test split is never opened.
+
+    Returns
+    -------
+    dict
+        What `metrics.json` holds: best epoch and its metrics, what training started from, provenance.
+
+    Notes
+    -----
+    The folder gets `last.ckpt` and `best.ckpt` (Lightning's, for going on), `weights.safetensors`
+    (the best by validation IoU), `metrics.csv` (a row per epoch) and `metrics.json`. A folder that
+    already holds `last.ckpt` is gone on with, from the end of the last whole epoch.
+    """
+    folder = Path(cfg.output_dir)
+    lightning.seed_everything(cfg.seed, workers=True, verbose=False)
+    data = instantiate(cfg.training, _convert_="object")
+    datamodule = CropDataModule(
+        data["train"],
+        data["val"],
+        cfg.model.height,
+        cfg.model.width,
+        instantiate(cfg.augmentation, _convert_="object"),
+        batch_size=data["batch_size"],
+        fresh=data["fresh"],
+        num_workers=data["num_workers"],
+        seed=cfg.seed,
+    )
+    network = instantiate(cfg.model.network)
+    started_from = network.started_from
+    if cfg.init_from is not None:
+        card = load_weights(network, resolve(cfg.init_from))
+        started_from = f"{Path(cfg.init_from).name} ({card.started_from})"
+    module = SegmentationModule(
+        network.to(memory_format=torch.channels_last),
+        instantiate(cfg.model.loss),
+        instantiate(cfg.model.optimizer),
+        **cfg.model.schedule,
+    )
+    best = ModelCheckpoint(
+        folder,
+        filename="best",
+        monitor="val/iou",
+        mode="max",
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    trainer = instantiate(
+        cfg.trainer,
+        callbacks=[best, *_keep_epochs(cfg, folder), LearningRateMonitor("epoch"), *_progress(cfg)],
+        logger=_loggers(cfg, folder),
+        default_root_dir=folder,
+        enable_progress_bar=cfg.progress,
+        log_every_n_steps=10,
+    )
+    last = folder / "last.ckpt"
+    trainer.fit(module, datamodule, ckpt_path=str(last) if last.is_file() else None)
+    return _finish(cfg, folder, trainer, module, best, started_from)
+
+
+def _finish(
+    cfg: DictConfig,
+    folder: Path,
+    trainer: lightning.Trainer,
+    module: SegmentationModule,
+    best: ModelCheckpoint,
+    started_from: str,
+) -> dict[str, Any]:
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if not best.best_model_path:
+        raise ConfigError("no epoch was trained; set trainer.max_epochs to 1 or more")
+    checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
+    module.load_state_dict(checkpoint["state_dict"])
+    metrics = {
+        "best_epoch": int(checkpoint["epoch"]),
+        "best_val_iou": float(best.best_model_score),
+        "last": {name: float(value) for name, value in sorted(trainer.callback_metrics.items())},
+        "epochs": trainer.current_epoch,
+        "crops_per_epoch": len(trainer.datamodule.train),
+        "started_from": started_from,
+        "provenance": provenance(cfg),
+    }
+    card = WeightsCard(
+        network=module.network.name,
+        encoder=module.network.encoder_name,
+        height=cfg.model.height,
+        width=cfg.model.width,
+        window_s=cfg.model.window_s,
+        started_from=started_from,
+        training={k: v for k, v in metrics.items() if k != "started_from"},
+    )
+    if trainer.is_global_zero:
+        save_weights(module.network, card, folder / "weights.safetensors")
+        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        _log.info("best validation IoU %.4f; weights in %s", metrics["best_val_iou"], folder)
+    return metrics
+
+
+def _loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
+    loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
+    tracker = instantiate(cfg.logger)
+    if isinstance(tracker, WandbTracker):
+        config = OmegaConf.to_container(cfg, resolve=True)
+        loggers.append(
+            WandbLogger(
+                project=tracker.project,
+                group=tracker.group,
+                save_dir=folder,
+                offline=tracker.mode != "online",
+                job_type="train",
+                config=config,
+                id=_wandb_id(folder),
+            )
+        )
+    return loggers
+
+
+def _wandb_id(folder: Path) -> str:
+    """Return an id that a resumed run finds again."""
+    return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
+
+
+def _keep_epochs(cfg: DictConfig, folder: Path) -> list[ModelCheckpoint]:
+    """Keep the weights of epochs that a figure needs."""
+    if not cfg.keep_every_n_epochs:
+        return []
+    return [
+        ModelCheckpoint(
+            folder / "epochs",
+            filename="{epoch}",
+            every_n_epochs=cfg.keep_every_n_epochs,
+            save_top_k=-1,
+            save_weights_only=True,
+            save_on_train_epoch_end=True,
+        )
+    ]
+
+
+def _progress(cfg: DictConfig) -> list[TQDMProgressBar]:
+    return [TQDMProgressBar(refresh_rate=10)] if cfg.progress else []

@@ -1,0 +1,72 @@
+"""The network of the paper: a U-Net with a ResNet34 encoder, and nothing about its training."""
+
+import logging
+
+import segmentation_models_pytorch as smp
+import torch
+from torch import Tensor, nn
+
+_log = logging.getLogger(__name__)
+
+# Of ImageNet, in RGB order, as torchvision's encoders expect.
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class UNet(nn.Module):
+    """
+    U-Net from segmentation-models-pytorch, with the normalisation of its input inside.
+
+    Parameters
+    ----------
+    encoder : str, optional
+        Name of an smp encoder. By default "resnet34", as in the paper.
+    encoder_weights : str or None, optional
+        What the encoder starts from. By default "imagenet", as in the paper. Where these
+        weights cannot be fetched, the encoder starts at random, with a warning, and
+        `started_from` says so.
+
+    Attributes
+    ----------
+    started_from : str
+        "imagenet", "random", or "random (imagenet could not be fetched)".
+
+    References
+    ----------
+    .. [1] Ronneberger, Fischer, Brox (2015), https://doi.org/10.1007/978-3-319-24574-4_28
+    .. [2] He, Zhang, Ren, Sun (2016), https://doi.org/10.1109/CVPR.2016.90
+    """
+
+    name = "unet"
+
+    def __init__(self, encoder: str = "resnet34", encoder_weights: str | None = "imagenet") -> None:
+        super().__init__()
+        self.encoder_name = encoder
+        self.network, self.started_from = _build(encoder, encoder_weights)
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """
+        Return the logit of each pixel.
+
+        Parameters
+        ----------
+        image : Tensor of float, shape (batch, 3, height, width)
+            RGB in [0, 1]; height and width are multiples of 32.
+
+        Returns
+        -------
+        Tensor of float, shape (batch, 1, height, width)
+        """
+        return self.network((image - self.mean) / self.std)
+
+
+def _build(encoder: str, weights: str | None) -> tuple[nn.Module, str]:
+    if weights is None:
+        return smp.Unet(encoder, encoder_weights=None, in_channels=3, classes=1), "random"
+    try:
+        return smp.Unet(encoder, encoder_weights=weights, in_channels=3, classes=1), weights
+    except (OSError, RuntimeError) as error:  # what the hub and its HTTP client raise without a network
+        started_from = f"random ({weights} could not be fetched)"
+        _log.warning("%s weights of %s: %s; starting at random", weights, encoder, str(error).split("\n")[0])
+        return smp.Unet(encoder, encoder_weights=None, in_channels=3, classes=1), started_from

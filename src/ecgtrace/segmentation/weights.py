@@ -1,0 +1,133 @@
+"""
+Weights as safetensors: half precision, with a card in the header that says how to use them.
+
+The card makes a file self-describing (network, input size, what training started from and with
+which result), so that weights of another network are refused with a reason.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from ecgtrace.errors import WeightsError
+
+FORMAT = "ecgtrace-weights-1"
+SHIPPED = {"unet": "unet.safetensors"}
+
+
+@dataclass(frozen=True)
+class WeightsCard:
+    """
+    What stands in the header of a weights file.
+
+    Attributes
+    ----------
+    network : str
+        "unet".
+    encoder : str
+        Name of the smp encoder.
+    height, width : int
+        Size that windows of a crop are resized to.
+    window_s : float
+        Length of lead that such a window shows.
+    started_from : str
+        What training started from: "imagenet", "random", or a weights file and its own start.
+    training : dict
+        Facts about the run: data, number of crops, metrics, commit.
+    """
+
+    network: str
+    encoder: str
+    height: int
+    width: int
+    window_s: float
+    started_from: str
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+def save_weights(network: nn.Module, card: WeightsCard, path: Path) -> None:
+    """Write the weights of a network in half precision, with its card."""
+    tensors = {
+        name: (value.half() if value.is_floating_point() else value).contiguous()
+        for name, value in network.state_dict().items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path, metadata={"format": FORMAT, "card": json.dumps(asdict(card), sort_keys=True)})
+
+
+def read_card(path: Path) -> WeightsCard:
+    """
+    Read the header of a weights file.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, is no safetensors file, or was not written by `save_weights`.
+    """
+    if not path.is_file():
+        raise WeightsError(f"no weights at {path}; pass weights=shipped for those of the package")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path} is not a safetensors file ({error}); pass one that train.py wrote"
+        ) from None
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(
+            f"{path} was not written by ecgtrace's train.py; pass one that was, or weights=shipped"
+        )
+    return WeightsCard(**json.loads(metadata["card"]))
+
+
+def load_weights(network: nn.Module, path: Path) -> WeightsCard:
+    """
+    Fill a network from a weights file.
+
+    Returns
+    -------
+    WeightsCard
+
+    Raises
+    ------
+    WeightsError
+        As `read_card`; or if the names or shapes of the weights are those of another network.
+    """
+    card = read_card(path)
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    own = network.state_dict()
+    wrong = sorted(set(own) ^ set(tensors)) or [n for n in own if own[n].shape != tensors[n].shape]
+    if wrong:
+        raise WeightsError(
+            f"{path} holds weights of another network ({card.network}, {card.encoder}): {wrong[0]} does not fit"
+        )
+    network.load_state_dict({name: value.to(own[name].dtype) for name, value in tensors.items()})
+    return card
+
+
+def resolve(weights: str) -> Path:
+    """Return the path of weights: "shipped" or "shipped:NAME" for those of the package, else a file."""
+    if weights == "shipped" or weights.startswith("shipped:"):
+        name = weights.partition(":")[2] or "unet"
+        if name not in SHIPPED:
+            raise WeightsError(f"no weights named {name} are shipped; there are: {', '.join(SHIPPED)}")
+        return Path(str(resources.files("ecgtrace.segmentation") / "data" / SHIPPED[name]))
+    return Path(weights)
+
+
+def fingerprint(network: nn.Module) -> str:
+    """Return a short hash of the values of all weights."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
