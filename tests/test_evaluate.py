@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import hydra
 import numpy as np
@@ -107,7 +108,7 @@ class Stopping(HandSource):
 class Counting(HandSource):
     """A source that remembers what was read."""
 
-    read: list[int] = []
+    read: ClassVar[list[int]] = []
 
     def __getitem__(self, index):
         self.read.append(index)
@@ -181,7 +182,14 @@ def config(folder, **changes):
 
 def test_a_run_leaves_its_files(tmp_path, capsys):
     result = main(config(tmp_path, figures=True, data={"count": 2}))
-    for name in ("rows.csv", "metrics.json", "metrics.csv", "provenance.json", "report.html", "tables/overlap.md"):
+    for name in (
+        "rows.csv",
+        "metrics.json",
+        "metrics.csv",
+        "provenance.json",
+        "report.html",
+        "tables/overlap.md",
+    ):
         assert (tmp_path / name).stat().st_size > 0, name
     assert json.loads((tmp_path / "metrics.json").read_text()) == result
     assert result["overlap"]["digitizers"]["baseline"]["n"] == 1
@@ -225,7 +233,13 @@ def hand_conf(tmp_path):
     """A configuration folder like the project's, with the tests' own crops and digitizers."""
     cfg = config("runs", progress=False)
     del cfg["data"], cfg["digitizer"], cfg["subset"], cfg["logger"]
-    cfg["defaults"] = [{"data": "hand"}, {"digitizer": "baseline"}, {"subset": "all"}, {"logger": "none"}, "_self_"]
+    cfg["defaults"] = [
+        {"data": "hand"},
+        {"digitizer": "baseline"},
+        {"subset": "all"},
+        {"logger": "none"},
+        "_self_",
+    ]
     conf = tmp_path / "conf"
     for group in ("data", "digitizer", "subset", "logger"):
         (conf / group).mkdir(parents=True)
@@ -306,7 +320,9 @@ def test_expected_errors_of_a_task_are_one_line(hand_conf, monkeypatch, capfd, e
     def task(cfg):
         raise error
 
-    arguments = ["-m", f"hydra.sweep.dir={hand_conf.parent}", "hydra/hydra_logging=disabled"] if multirun else []
+    arguments = (
+        ["-m", f"hydra.sweep.dir={hand_conf.parent}", "hydra/hydra_logging=disabled"] if multirun else []
+    )
     got, text = command(hand_conf, monkeypatch, capfd, arguments, task)
     assert got == code
     assert text == f"error: {' '.join(str(error).split())}\n"
@@ -366,7 +382,11 @@ def test_git_state(tmp_path):
         who = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a"}
         environment = {**os.environ, **who, "GIT_COMMITTER_EMAIL": "a@b"}
         return subprocess.run(
-            ["git", "-C", str(tmp_path), *arguments], env=environment, check=True, capture_output=True, text=True
+            ["git", "-C", str(tmp_path), *arguments],
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout.strip()
 
     git("init", "-q")

@@ -81,7 +81,7 @@ def write_figures(
                 crop, digitized, f"{name}, {rank} of {len(part)}", options, row["message"]
             )
             written.append(save(figure, folder / f"overlay_{subset}_{name}_{rank}"))
-            if digitized is not None and not grid_drawn:
+            if not grid_drawn and digitized is not None and digitized.scale.lines_x:
                 written.append(save(grid_figure(crop.image, digitized.scale), folder / "grid"))
                 grid_drawn = True
     return written
@@ -152,13 +152,17 @@ def overlay_figure(
     picture.set_title(
         f"{heading}: {crop.crop_id} (lead {crop.lead}, {crop.overlap_px} px of other ink{crossings})",
         fontsize=9,
+        loc="left",
     )
-    signals.set_title(result, fontsize=9)
+    signals.set_title(result, fontsize=9, loc="left")
     signals.set_xlabel("time (s)")
     signals.set_ylabel("amplitude (mV),\nmedian subtracted")
     signals.margins(x=0)
     signals.grid(color="0.9", linewidth=0.6)
-    signals.legend(loc="upper right", ncols=2, fontsize=8, frameon=True, framealpha=0.9)
+    # Above the axes, where it hides nothing.
+    signals.legend(
+        loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=8, frameon=False, borderpad=0.2
+    )
     return figure
 
 
@@ -203,6 +207,7 @@ def grid_figure(image: NDArray[np.uint8], scale: GridScale) -> Figure:
         f"grid found: {scale.px_per_mm_x:.3f} px/mm in x, {scale.px_per_mm_y:.3f} px/mm in y, "
         f"confidence {scale.confidence:.2f}{square}",
         fontsize=9,
+        loc="left",
     )
     axis.set_xlabel("x (px)")
     axis.set_ylabel("y (px)")
