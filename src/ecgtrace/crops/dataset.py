@@ -1,6 +1,7 @@
 """Crops as tensors of one fixed size, each the same whenever it is asked for."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import albumentations as A
 import cv2
@@ -131,4 +132,4 @@ def windows(width_px: int, duration_s: float, window_s: float = 2.5) -> list[tup
     """
     parts = max(1, round(duration_s / window_s))
     edges = np.rint(np.linspace(0, width_px, parts + 1)).astype(int)
-    return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(int(a), int(b)) for a, b in pairwise(edges)]

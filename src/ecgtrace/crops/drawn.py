@@ -111,7 +111,7 @@ class DrawnCrops(Sequence[LeadCrop]):
         return cut(self._plan(place.record_id, place.sheet), place.target, place.crop_id, rng)
 
     def _plan(self, record_id: str, sheet: Sheet) -> Plan:
-        return _planned(self.records, record_id, sheet, self.style)
+        return _planned(self.records, record_id, sheet, self.style)  # type: ignore[arg-type]
 
     @cached_property
     def _places(self) -> tuple[_Place, ...]:

@@ -140,6 +140,9 @@ class TrainingCrops(Sequence[LeadCrop]):
         crop = cut(plan, int(rng.choice(targets)), f"{plan.record_id}_{index}", rng)
         return self._through_window(crop, plan, rng)
 
+    def _record(self, record_id: str) -> Record:
+        return _resampled(self.records, record_id, self.style.fs_hz)  # type: ignore[arg-type]
+
     def _draw_plan(self, record: Record, rng: np.random.Generator) -> Plan:
         style = self.jitter.apply(self.style, rng)
         if rng.random() < self.dense:

@@ -1,9 +1,11 @@
 """How a page looks: every length in millimetre of paper, every colour as RGB."""
 
 from dataclasses import dataclass, field
+from typing import overload
 
 from ecgtrace.errors import ConfigError
 from ecgtrace.pages.degrade import Degradation
+from ecgtrace.types import FloatArray
 
 Color = tuple[int, int, int]
 
@@ -92,7 +94,13 @@ class PageStyle:
             if getattr(self, name) <= 0:
                 raise ConfigError(f"page.{name} must be positive, got {getattr(self, name)}")
 
-    def px(self, mm: float) -> float:
+    @overload
+    def px(self, mm: float) -> float: ...
+
+    @overload
+    def px(self, mm: FloatArray) -> FloatArray: ...
+
+    def px(self, mm: float | FloatArray) -> float | FloatArray:
         """Convert millimetre of paper to pixels of this page."""
         return mm * self.px_per_mm
 

@@ -87,7 +87,7 @@ class SegmentationModule(lightning.LightningModule):
         """Log the IoU of the epoch."""
         self._log_iou("val")
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """Return Adam and its schedule."""
         optimizer = self.make_optimizer(self.parameters())
         steps = int(self.trainer.estimated_stepping_batches)

@@ -87,13 +87,14 @@ def main(cfg: DictConfig) -> dict[str, Any]:
     )
     last = folder / "last.ckpt"
     trainer.fit(module, datamodule, ckpt_path=str(last) if last.is_file() else None)
-    return _finish(cfg, folder, trainer, module, best, started_from)
+    return _finish(cfg, folder, trainer, datamodule, module, best, started_from)
 
 
 def _finish(
     cfg: DictConfig,
     folder: Path,
     trainer: lightning.Trainer,
+    datamodule: CropDataModule,
     module: SegmentationModule,
     best: ModelCheckpoint,
     started_from: str,
@@ -106,16 +107,16 @@ def _finish(
     module.load_state_dict(checkpoint["state_dict"])
     metrics = {
         "best_epoch": int(checkpoint["epoch"]),
-        "best_val_iou": float(best.best_model_score),
+        "best_val_iou": float(best.best_model_score or 0),
         "last": {name: float(value) for name, value in sorted(trainer.callback_metrics.items())},
         "epochs": trainer.current_epoch,
-        "crops_per_epoch": len(trainer.datamodule.train),
+        "crops_per_epoch": len(datamodule.train),
         "started_from": started_from,
         "provenance": provenance(cfg),
     }
     card = WeightsCard(
-        network=module.network.name,
-        encoder=module.network.encoder_name,
+        network=str(module.network.name),
+        encoder=str(module.network.encoder_name),
         height=cfg.model.height,
         width=cfg.model.width,
         window_s=cfg.model.window_s,

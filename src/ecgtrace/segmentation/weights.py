@@ -103,12 +103,13 @@ def load_weights(network: nn.Module, path: Path) -> WeightsCard:
     """
     card = read_card(path)
     with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
     own = network.state_dict()
     wrong = sorted(set(own) ^ set(tensors)) or [n for n in own if own[n].shape != tensors[n].shape]
     if wrong:
         raise WeightsError(
-            f"{path} holds weights of another network ({card.network}, {card.encoder}): {wrong[0]} does not fit"
+            f"{path} holds weights of another network ({card.network}, {card.encoder}): "
+            f"{wrong[0]} does not fit"
         )
     network.load_state_dict({name: value.to(own[name].dtype) for name, value in tensors.items()})
     return card

@@ -1,0 +1,96 @@
+"""A trained network as a function from a picture to the probability of each pixel."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ecgtrace.crops.dataset import image_to_tensor, resize_image, windows
+from ecgtrace.errors import WeightsError
+from ecgtrace.segmentation.unet import UNet
+from ecgtrace.segmentation.weights import WeightsCard, fingerprint, load_weights, read_card, resolve
+
+
+@dataclass(frozen=True)
+class NetworkSegmenter:
+    """
+    Segment crops with the weights of a file.
+
+    Parameters
+    ----------
+    weights : str, optional
+        "shipped" for those of the package, or the path of a file that `train.py` wrote.
+    device : str, optional
+        "auto" takes a GPU where there is one.
+
+    Notes
+    -----
+    Weights are read on first use. Arithmetic is in float32, so that the numbers of one
+    processor are those of another to within rounding.
+    """
+
+    weights: str = "shipped"
+    device: str = "auto"
+
+    def __call__(self, image: NDArray[np.uint8], duration_s: float | None = None) -> NDArray[np.float32]:
+        """
+        Return the probability of each pixel to be ink of the target trace.
+
+        Parameters
+        ----------
+        image : ndarray of uint8, shape (height, width, 3)
+            RGB.
+        duration_s : float, optional
+            How long the lead in the picture is. Leads longer than the network was trained on
+            are seen through several windows. By default one window.
+
+        Returns
+        -------
+        ndarray of float32, shape (height, width)
+            In [0, 1].
+        """
+        height, width = image.shape[:2]
+        parts = windows(width, duration_s or self.card.window_s, self.card.window_s)
+        probability: NDArray[np.float32] = np.empty((height, width), np.float32)
+        for left, right in parts:  # one by one: a batch is no faster on a CPU, and takes more memory
+            small = resize_image(image[:, left:right], self.card.height, self.card.width)
+            logit = self._logits(small)
+            # Logits, not probabilities: these are flat inside the ink, and their edges would blur.
+            full = cv2.resize(logit, (right - left, height), interpolation=cv2.INTER_LINEAR)
+            probability[:, left:right] = 1 / (1 + np.exp(-np.clip(full, -30, 30)))
+        return probability
+
+    @property
+    def card(self) -> WeightsCard:
+        """The card of the weights."""
+        return self._loaded[1]
+
+    @property
+    def model(self) -> str:
+        """Name of the network and hash of its weights."""
+        return f"{self.card.network}:{self._loaded[2]}"
+
+    def _logits(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        network = self._loaded[0]
+        device = next(network.parameters()).device
+        batch = image_to_tensor(image)[None].to(device).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            return np.asarray(network(batch)[0, 0].float().cpu().numpy(), dtype=np.float32)
+
+    @cached_property
+    def _loaded(self) -> tuple[nn.Module, WeightsCard, str]:
+        path = resolve(self.weights)
+        card = read_card(path)
+        if card.network != UNet.name:
+            raise WeightsError(f"{path} holds a {card.network}; this segmenter runs a {UNet.name}")
+        network = UNet(card.encoder, encoder_weights=None)
+        load_weights(network, path)
+        device = self.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        hashed = fingerprint(network)
+        return network.eval().to(device).to(memory_format=torch.channels_last), card, hashed
