@@ -48,6 +48,8 @@ _MIN_CONTRAST = 1.0  # grey levels; JPEG blocks without any grid stay below it
 _MIN_EXPLAINED = 0.2  # share of the profile's variance, see tests for what noise reaches
 _MIN_PRESENT = 0.7  # share of the expected lines that are seen
 _MIN_PERSISTENCE = 0.75  # noise gives 0.5 to 0.65, a grid 0.8 and more
+_MIN_PERSISTENCE_ALONE = 0.95  # one family of lines along one axis: a trace reaches 0.9
+_MIN_EXPLAINED_ALONE = 0.4
 _MIN_LINES = 4
 _TOLERANCE = 1.05  # scanners set to the ends of the plausible range
 _NOISE_FLOOR = 0.5  # grey levels
@@ -67,6 +69,7 @@ class _Comb:
     positions_px: FloatArray
     present: float  # share of expected lines that were seen
     explained: float
+    persistence: float  # share of strips in which a line is there
     mm: float | None  # what the spacing is in mm: 1, 5, or not decided
 
 
@@ -126,7 +129,7 @@ def detect_grid(
     factor = max(height / _MAX_SIDE_PX[0], width / _MAX_SIDE_PX[1])
     if factor > 1:
         size = (max(_MIN_SIDE_PX, round(width / factor)), max(_MIN_SIDE_PX, round(height / factor)))
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        small = _uint8(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
         scale = _detect(small, min_px_per_mm, max_px_per_mm)
         if scale is not None:
             return _moved(scale, 0, 0, width / size[0], height / size[1])
@@ -163,12 +166,21 @@ def _detect(image: NDArray[np.uint8], min_px: float, max_px: float) -> GridScale
     ink = ink_mask(darkness)
     stroke_px = estimate_line_width(ink) if ink.any() else None
     # The blurred edge of a stroke is as grey as the grid.
-    for excluded in (cv2.dilate(ink, np.ones((5, 5), np.uint8)), np.zeros_like(ink)):
-        profiles = _profile_of(darkness, excluded), _profile_of(darkness.T, excluded.T)
-        scale = _joint_scale(profiles, stroke_px, min_px, max_px)
-        if scale is not None:
-            return scale
-    return None
+    around_ink = _uint8(cv2.dilate(ink, np.ones((5, 5), np.uint8)))
+    profiles = _profile_of(darkness, around_ink), _profile_of(darkness.T, around_ink.T)
+    scale = _joint_scale(profiles, stroke_px, min_px, max_px)
+    if scale is not None:
+        return scale
+    nothing = np.zeros_like(ink)
+    profiles = _profile_of(darkness, nothing), _profile_of(darkness.T, nothing.T)
+    scale = _joint_scale(profiles, None, min_px, max_px)
+    # The beats of a trace are regular too, but only a grid has lines in both directions.
+    return None if scale is None or scale.square_assumed else scale
+
+
+def _uint8(image: NDArray) -> NDArray[np.uint8]:
+    """Tell the type checker what OpenCV returns; copies nothing."""
+    return np.asarray(image, dtype=np.uint8)
 
 
 def darkness_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -184,7 +196,7 @@ def darkness_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     ndarray of uint8, shape (height, width)
     """
     red, green, blue = cv2.split(np.ascontiguousarray(image))
-    return cv2.bitwise_not(cv2.min(cv2.min(red, green), blue))
+    return _uint8(cv2.bitwise_not(cv2.min(cv2.min(red, green), blue)))
 
 
 def intensity_clusters(grey: NDArray[np.uint8], n_iterations: int = 30) -> FloatArray:
@@ -236,7 +248,7 @@ def ink_mask(darkness: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     _, grid, ink = intensity_clusters(darkness)
     mask = (darkness > (grid + ink) / 2).astype(np.uint8)
-    return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    return _uint8(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
 
 
 def strip_means(darkness: NDArray[np.uint8], excluded: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
@@ -331,7 +343,7 @@ def hough_slope(strips: FloatArray, centres_px: FloatArray, max_angle_deg: float
 
 def _slopes(centre: float, reach: float, step: float) -> FloatArray:
     n_steps = int(np.ceil(reach / step))
-    return centre + np.arange(-n_steps, n_steps + 1) * (reach / max(n_steps, 1))
+    return centre + np.arange(-n_steps, n_steps + 1, dtype=np.float64) * (reach / max(n_steps, 1))
 
 
 def _profile_of(darkness: NDArray[np.uint8], excluded: NDArray[np.uint8]) -> _Profile:
@@ -344,9 +356,7 @@ def _profile_of(darkness: NDArray[np.uint8], excluded: NDArray[np.uint8]) -> _Pr
     known = np.isfinite(means)
     # Here only the level of each strip goes: the local mean would lower the paper beside a strong
     # line by more than a pale line rises above it.
-    level = np.array(
-        [np.median(row[good]) if good.any() else 0.0 for row, good in zip(means, known, strict=True)]
-    )
+    level = np.where(known, means, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     strips = np.where(known, means - level[:, None], 0.0)
     limit = 4 * float(np.std(strips)) + 1e-9  # leftovers of ink count no more than a strong line
     aligned = np.empty_like(strips)
@@ -464,7 +474,9 @@ def _phase(profile: FloatArray, period_px: float) -> float:
     return (float(np.argmax(triple)) + 0.5) / n_bins * period_px
 
 
-def line_contrasts(profile: FloatArray, first_px: float, spacing_px: float) -> tuple[FloatArray, FloatArray]:
+def line_contrasts(
+    profile: FloatArray, first_px: float, spacing_px: float
+) -> tuple[NDArray[np.int64], FloatArray]:
     """
     Measure how much darker each expected line is than the paper half way to its neighbours.
 
@@ -483,7 +495,7 @@ def line_contrasts(profile: FloatArray, first_px: float, spacing_px: float) -> t
     n = len(profile)
     low = np.ceil((spacing_px / 2 - first_px) / spacing_px)
     high = np.floor((n - 1 - spacing_px / 2 - first_px) / spacing_px)
-    numbers = np.arange(int(low), int(high) + 1)
+    numbers = np.arange(int(low), int(high) + 1, dtype=np.int64)
     centres = first_px + numbers * spacing_px
     x = np.arange(n)
     reach = min(
@@ -491,7 +503,7 @@ def line_contrasts(profile: FloatArray, first_px: float, spacing_px: float) -> t
     )  # the darkest of three points: a period that is slightly off costs nothing
     line = np.max([np.interp(centres + d, x, profile) for d in (-reach, 0, reach)], axis=0)
     paper = [np.interp(centres + side * spacing_px / 2, x, profile) for side in (-1, 1)]
-    return numbers, line - np.mean(paper, axis=0)
+    return numbers, np.asarray(line - np.mean(paper, axis=0), dtype=np.float64)
 
 
 def persistence(strips: FloatArray, first_px: float, spacing_px: float) -> float:
@@ -614,15 +626,14 @@ def fit_lines(
     """
     x = np.arange(len(profile))
     offset = np.linspace(-0.3, 0.3, 25) * min(spacing_px, _LINE_REACH_PX)
-    positions = np.empty(0)
+    positions: FloatArray = np.empty(0)
     error, present = float("inf"), 0.0
     for _ in range(3):
         low, high = np.ceil(-first_px / spacing_px), np.floor((len(profile) - 1 - first_px) / spacing_px)
-        numbers = np.arange(int(low), int(high) + 1)
+        numbers = np.arange(int(low), int(high) + 1, dtype=np.float64)
         expected = first_px + numbers * spacing_px
-        expected, numbers = (
-            a[(expected > 1.5) & (expected < len(profile) - 2.5)] for a in (expected, numbers)
-        )
+        inside = (expected > 1.5) & (expected < len(profile) - 2.5)
+        expected, numbers = expected[inside], numbers[inside]
         if len(expected) < 2:
             return first_px, spacing_px, float("inf"), expected, 0.0
         window = np.interp(expected[:, None] + offset, x, profile)
@@ -636,18 +647,27 @@ def fit_lines(
         present = float(seen.mean())
         if seen.sum() < 3:
             return first_px, spacing_px, float("inf"), found[seen], present
-        number, position = numbers[seen].astype(np.float64), found[seen]
-        weight = np.ones(len(number))
-        for _ in range(4):  # Tukey's biweight: one line under a letter must not pull
-            slope, intercept = np.polyfit(number, position, 1, w=np.sqrt(weight))
-            residual = position - intercept - slope * number
-            spread = max(1.48 * float(np.median(np.abs(residual))), _DRAWN_ERROR_PX)
-            weight = np.maximum(1 - (residual / (4.7 * spread)) ** 2, 0) ** 2 + 1e-6
-        first_px, spacing_px = float(intercept), float(slope)
+        number, position = numbers[seen], found[seen]
+        first_px, spacing_px, spread, weight = _robust_line(number, position)
         positions = position
-        centred = number - np.average(number, weights=weight)
+        centred = number - (weight @ number) / weight.sum()
         error = spread / spacing_px / np.sqrt(max(float((weight * centred**2).sum()), 1e-9))
     return first_px, spacing_px, error, positions, present
+
+
+def _robust_line(number: FloatArray, position: FloatArray) -> tuple[float, float, float, FloatArray]:
+    """Fit position = intercept + slope * number by Tukey's biweight: a line under a letter must not pull."""
+    weight = np.ones(len(number))
+    for _ in range(4):
+        total = weight.sum()
+        mean_number, mean_position = (weight @ number) / total, (weight @ position) / total
+        centred = number - mean_number
+        slope = (weight * centred) @ (position - mean_position) / ((weight * centred) @ centred)
+        intercept = mean_position - slope * mean_number
+        residual = np.abs(position - intercept - slope * number)
+        spread = max(1.48 * float(np.sort(residual)[len(residual) // 2]), _DRAWN_ERROR_PX)
+        weight = np.maximum(1 - (residual / (4.7 * spread)) ** 2, 0) ** 2 + 1e-6
+    return float(intercept), float(slope), spread, weight
 
 
 def _comb_at(profile: _Profile, period_px: float, explained: float) -> _Comb | None:
@@ -659,18 +679,19 @@ def _comb_at(profile: _Profile, period_px: float, explained: float) -> _Comb | N
     _, contrasts = line_contrasts(profile.darkness, first, spacing)
     if len(contrasts) < _MIN_LINES - 2 or np.median(contrasts) < _MIN_CONTRAST:
         return None
-    if persistence(profile.strips, first, spacing) < _MIN_PERSISTENCE:
+    lasting = persistence(profile.strips, first, spacing)
+    if lasting < _MIN_PERSISTENCE:
         return None
     if has_major_lines(profile.darkness, first, spacing):
-        return _Comb(spacing, error, positions, present, explained, 1.0)
+        return _Comb(spacing, error, positions, present, explained, lasting, 1.0)
     if not has_minor_lines(profile.darkness, first, spacing):
-        return _Comb(spacing, error, positions, present, explained, None)
+        return _Comb(spacing, error, positions, present, explained, lasting, None)
     _, minor, minor_error, minor_positions, minor_present = fit_lines(
         profile.evened, first, spacing / MINOR_PER_MAJOR
     )
     if minor_present >= _MIN_PRESENT and minor_error < error:  # more lines, so more exact
-        return _Comb(minor, minor_error, minor_positions, minor_present, explained, 1.0)
-    return _Comb(spacing, error, positions, present, explained, LARGE_SQUARE_MM)
+        return _Comb(minor, minor_error, minor_positions, minor_present, explained, lasting, 1.0)
+    return _Comb(spacing, error, positions, present, explained, lasting, LARGE_SQUARE_MM)
 
 
 def _find_comb(profile: _Profile, min_period_px: float, max_period_px: float) -> _Comb | None:
@@ -698,8 +719,13 @@ def _joint_scale(
         comb = found[axis]
         assert comb is not None
         mm, certainty = _decide_mm(comb, stroke_px, min_px, max_px)
-        if mm is not None:
-            return _scale_from(profiles, axis, replace(comb, mm=mm), certainty)
+        if mm is None:
+            continue
+        scale = _scale_from(profiles, axis, replace(comb, mm=mm), certainty)
+        # One family along one axis could be the beats of a trace: then every line must be whole.
+        whole = comb.persistence >= _MIN_PERSISTENCE_ALONE and comb.explained >= _MIN_EXPLAINED_ALONE
+        if comb.mm is not None or not scale.square_assumed or whole:
+            return scale
     return None
 
 
