@@ -50,9 +50,9 @@ def ecg(seconds=2.5):
     phase = t % 0.87
     bumps = (
         (0.15, 0.2, 0.03),
-        (-0.12, 0.37, 0.012),
-        (1.0, 0.4, 0.014),
-        (-0.2, 0.43, 0.012),
+        (-0.12, 0.35, 0.02),
+        (1.0, 0.4, 0.02),
+        (-0.2, 0.45, 0.02),
         (0.3, 0.65, 0.05),
     )
     return sum(height * np.exp(-(((phase - centre) / width) ** 2)) for height, centre, width in bumps)
@@ -136,15 +136,16 @@ def test_no_grid_is_said_so():
 
 def test_signal_is_recovered_in_millivolt_and_seconds():
     truth = ecg()
-    result = BaselineDigitizer()(draw(12.0, signal_mv=truth))
+    result = BaselineDigitizer()(draw(15.6, signal_mv=truth))
     n = min(len(truth), len(result.amplitude_mv))
     assert n >= 0.97 * len(truth)  # the path ends in the last 20 columns
     assert result.fs_hz == 500
-    assert result.start_px == pytest.approx(15, abs=1)
+    assert result.start_px == pytest.approx(15, abs=0.6)
     error = result.amplitude_mv[:n] - (truth - np.median(truth))[:n]
-    assert np.sqrt(np.nanmean(error**2)) < 0.03
+    assert np.sqrt(np.mean(error**2)) < 0.02
     assert np.corrcoef(result.amplitude_mv[:n], truth[:n])[0, 1] > 0.99
-    assert np.nanmax(result.amplitude_mv) == pytest.approx(1.0 - np.median(truth), abs=0.08)
+    # The centre of a run lies below the tip of a narrow peak, so peaks are lowered, never raised.
+    assert -0.12 < result.amplitude_mv.max() - (1.0 - np.median(truth)) <= 0.01
     assert np.median(result.confidence) == 1.0
 
 
