@@ -178,6 +178,21 @@ def test_an_offset_does_not_move_the_lag():
     assert find_lag(beats(time_s - 0.15) + 50, 100, beats(time_s), 100) == pytest.approx(0.15)
 
 
+def test_a_pulse_before_the_trace_does_not_move_the_lag():
+    """A plain sum of products would lay the 3 mV pulse over the first beat, which is only 0.3 mV high."""
+    time_s = np.arange(250) / 100
+    truth = sum(0.3 * np.exp(-(((time_s - beat_s) / 0.03) ** 2)) for beat_s in (0.1, 1.1, 1.9))
+    digitized = np.concatenate([np.zeros(10), truth])
+    digitized[2:8] = 3.0
+    assert find_lag(digitized, 100, truth, 100) == pytest.approx(0.1)
+
+
+def test_of_equal_lags_the_smallest_wins():
+    """A sine of 0.1 s fits at -0.2, -0.1, 0, 0.1 and 0.2 s alike."""
+    wave = np.sin(2 * np.pi * np.arange(400) / 10)
+    assert find_lag(wave, 100, wave[:200], 100) == 0
+
+
 def test_gaps_are_filled_and_counted():
     """Samples 3..5 of ten are missing: linear from 2 to 6, coverage 7/10."""
     truth = np.arange(10.0)

@@ -1,8 +1,8 @@
 """
 Where the numbers of a run are logged: `logger=wandb|csv|none`.
 
-A tracker logs an evaluation as one run and makes the Lightning logger of a training, so that both
-entry points share `conf/logger/`. Lightning and wandb are imported only where they are used.
+A tracker logs an evaluation as one run; training reads its settings, so that both share `conf/logger/`.
+wandb is imported only where it is used.
 """
 
 import csv
@@ -10,12 +10,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ecgtrace.reporting.tables import SubsetResult, as_metrics, grid
-
-if TYPE_CHECKING:
-    from lightning.pytorch.loggers import Logger
 
 
 @dataclass(frozen=True)
@@ -24,10 +21,6 @@ class NoTracker:
 
     def log_evaluation(self, tables: Sequence[SubsetResult], facts: dict[str, Any], folder: Path) -> None:
         """Do nothing."""
-
-    def lightning_logger(self, folder: Path) -> "Logger | None":
-        """Return None."""
-        return None
 
 
 @dataclass(frozen=True)
@@ -40,12 +33,6 @@ class CsvTracker:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["name", "value"])
             writer.writerows(flat_metrics(tables).items())
-
-    def lightning_logger(self, folder: Path) -> "Logger":
-        """Return Lightning's CSV logger, which writes `metrics.csv` into the folder."""
-        from lightning.pytorch.loggers import CSVLogger
-
-        return CSVLogger(save_dir=folder, name="", version="")
 
 
 @dataclass(frozen=True)
@@ -71,33 +58,23 @@ class WandbTracker:
         """Log all metrics and the table of each subset as one run."""
         import wandb
 
-        run = self._start(wandb, folder, "evaluate", facts)
+        # wandb would print a banner of several lines.
+        os.environ.setdefault("WANDB_SILENT", "true")
+        run = wandb.init(
+            project=self.project,
+            mode=self.mode,
+            group=self.group,
+            job_type="evaluate",
+            dir=folder,
+            config=facts,
+            settings=wandb.Settings(silent=True),
+        )
         for table in tables:
             header, lines = grid(table)
             columns: list[str | int] = ["statistic", *header[1:]]
             run.log({f"table/{table.subset}": wandb.Table(columns=columns, data=lines)})
         run.summary.update(flat_metrics(tables))
         run.finish()
-
-    def lightning_logger(self, folder: Path) -> "Logger":
-        """Return Lightning's logger around a run of this project."""
-        import wandb
-        from lightning.pytorch.loggers import WandbLogger
-
-        return WandbLogger(experiment=self._start(wandb, folder, "train", {}), save_dir=folder)
-
-    def _start(self, wandb: Any, folder: Path, job_type: str, facts: dict[str, Any]) -> Any:
-        # wandb would print a banner of several lines per run.
-        os.environ.setdefault("WANDB_SILENT", "true")
-        return wandb.init(
-            project=self.project,
-            mode=self.mode,
-            group=self.group,
-            job_type=job_type,
-            dir=folder,
-            config=facts,
-            settings=wandb.Settings(silent=True),
-        )
 
 
 def flat_metrics(tables: Sequence[SubsetResult]) -> dict[str, float]:
