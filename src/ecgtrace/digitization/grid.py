@@ -52,6 +52,7 @@ _MIN_PERSISTENCE_ALONE = 0.95  # one family of lines along one axis: a trace rea
 _MIN_EXPLAINED_ALONE = 0.4
 _MIN_LINES = 4
 _TOLERANCE = 1.05  # scanners set to the ends of the plausible range
+_SURE = 0.9  # above it both families of lines were seen
 _NOISE_FLOOR = 0.5  # grey levels
 _DRAWN_ERROR_PX = 0.29  # standard deviation of a line that the renderer snapped to whole pixels
 _MAX_ERROR = 0.002  # standard error of a scale that is better than the assumption of squares
@@ -121,18 +122,23 @@ def detect_grid(
         raise GridNotFoundError(
             f"{width} x {height} px are too few for a grid; crop more generously, or pass px_per_mm=..."
         )
+    found: list[GridScale] = []
     for x0, y0 in _windows(height, width):
         part = image[y0 : y0 + _MAX_SIDE_PX[0], x0 : x0 + _MAX_SIDE_PX[1]]
         scale = _detect(part, min_px_per_mm, max_px_per_mm)
         if scale is not None:
-            return _moved(scale, x0, y0, 1.0)
+            found.append(_moved(scale, x0, y0, 1.0, 1.0))
+            break
     factor = max(height / _MAX_SIDE_PX[0], width / _MAX_SIDE_PX[1])
-    if factor > 1:
+    if factor > 1 and not (found and found[0].confidence > _SURE):
+        # A window of a huge picture may hold a few thick lines only; the whole tells.
         size = (max(_MIN_SIDE_PX, round(width / factor)), max(_MIN_SIDE_PX, round(height / factor)))
         small = _uint8(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
         scale = _detect(small, min_px_per_mm, max_px_per_mm)
         if scale is not None:
-            return _moved(scale, 0, 0, width / size[0], height / size[1])
+            found.append(_moved(scale, 0, 0, width / size[0], height / size[1]))
+    if found:
+        return max(found, key=lambda scale: scale.confidence)
     raise GridNotFoundError(
         "no equally spaced grid lines stand out of the image; crop more generously, or pass px_per_mm=..."
     )
@@ -146,9 +152,8 @@ def _windows(height: int, width: int) -> list[tuple[int, int]]:
     return [(int(spare_x * part), int(spare_y * part)) for part in (0.5, 0.1, 0.9)]
 
 
-def _moved(scale: GridScale, x0: int, y0: int, factor_x: float, factor_y: float | None = None) -> GridScale:
+def _moved(scale: GridScale, x0: int, y0: int, factor_x: float, factor_y: float) -> GridScale:
     """Bring a scale found in a part of the image, or in a reduced image, to the whole image."""
-    factor_y = factor_x if factor_y is None else factor_y
     return replace(
         scale,
         px_per_mm_x=scale.px_per_mm_x * factor_x,
@@ -166,6 +171,7 @@ def _detect(image: NDArray[np.uint8], min_px: float, max_px: float) -> GridScale
     ink = ink_mask(darkness)
     stroke_px = estimate_line_width(ink) if ink.any() else None
     # The blurred edge of a stroke is as grey as the grid.
+    ink = without_full_lines(ink)
     around_ink = _uint8(cv2.dilate(ink, np.ones((5, 5), np.uint8)))
     profiles = _profile_of(darkness, around_ink), _profile_of(darkness.T, around_ink.T)
     scale = _joint_scale(profiles, stroke_px, min_px, max_px)
@@ -249,6 +255,31 @@ def ink_mask(darkness: NDArray[np.uint8]) -> NDArray[np.uint8]:
     _, grid, ink = intensity_clusters(darkness)
     mask = (darkness > (grid + ink) / 2).astype(np.uint8)
     return _uint8(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
+
+
+def without_full_lines(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """
+    Return the ink without the lines that cross the image: those are a dark grid's major lines.
+
+    Where the major lines are as dark as the trace, or there is no trace, the darkest cluster holds
+    them; taken away as ink, they would leave the minor lines to be read as the only family.
+
+    Parameters
+    ----------
+    ink : ndarray of uint8, shape (height, width)
+        {0, 1}.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width)
+    """
+    result = ink.copy()
+    for axis in (0, 1):
+        full = ink.mean(axis=axis) > 0.6
+        # one full row is a flat trace, one full column a separator; three are a grid
+        if (np.diff(full.astype(np.int8), prepend=0) == 1).sum() >= 3:
+            result[(slice(None), full) if axis == 0 else full] = 0
+    return result
 
 
 def strip_means(darkness: NDArray[np.uint8], excluded: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
