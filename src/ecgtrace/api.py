@@ -1,0 +1,196 @@
+"""The tool as a Python object; needs no configuration files, so it works from an installed wheel."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtrace.errors import ConfigError
+from ecgtrace.images import Picture, as_rgb, check_picture, picture_of, read_picture
+from ecgtrace.types import LeadSignal
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+NAMES = ("proposed", "baseline")
+MAX_FS_HZ = 10_000.0  # far above any ECG recorder; a slip of the keyboard must not fill the memory
+
+
+class DigitizerLike(Protocol):
+    """A digitizer as the packages below make them; it may also have `model`, the name of its network."""
+
+    name: str
+
+    def __call__(self, image: NDArray[np.uint8], mask: NDArray | None = None) -> LeadSignal:
+        """Digitize the picture of one lead."""
+
+
+class Digitizer:
+    """
+    Digitize pictures of one ECG lead each.
+
+    Parameters
+    ----------
+    digitizer : callable
+        From an RGB uint8 array to a `LeadSignal`. `from_pretrained` makes one.
+
+    Examples
+    --------
+    A sine of 1 mV and 2 Hz, drawn at 8 px/mm; the grid is known, so it need not be drawn:
+
+    >>> import cv2
+    >>> image = np.full((200, 500, 3), 255, np.uint8)
+    >>> x = np.arange(20, 420)
+    >>> y = 100 - 80 * np.sin(2 * np.pi * 2 * (x - 20) / 200)
+    >>> points = np.stack([x, np.rint(y)], axis=1).astype(np.int32)
+    >>> _ = cv2.polylines(image, [points], False, (0, 0, 0), 3)
+    >>> from ecgtrace.digitization.proposed import ProposedDigitizer
+    >>> def dark_is_ink(image, duration_s):
+    ...     return (image[..., 0] < 128).astype(np.float32)
+    >>> digitizer = Digitizer(ProposedDigitizer(dark_is_ink, px_per_mm=8.0))
+    >>> signal = digitizer(image)
+    >>> round(signal.time_s[-1], 1), round(float(np.ptp(signal.amplitude_mv)), 1)
+    (2.0, 2.0)
+    """
+
+    def __init__(self, digitizer: DigitizerLike) -> None:
+        self._digitizer = digitizer
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str = "proposed",
+        weights: str = "shipped",
+        fs_hz: float = 500.0,
+        px_per_mm: float | None = None,
+        device: str = "auto",
+    ) -> "Digitizer":
+        """
+        Make a digitizer with trained weights.
+
+        Parameters
+        ----------
+        name : {"proposed", "baseline"}, optional
+            `baseline` needs no weights.
+        weights : str, optional
+            "shipped" for those of the package, or the path of a file that `train.py` wrote.
+        fs_hz : float, optional
+            Sampling frequency of the signals in Hz.
+        px_per_mm : float, optional
+            Scale of the pictures, where it is known; by default it is found in each. Only `proposed` takes it.
+        device : str, optional
+            Where the network runs; "auto" takes a GPU where there is one.
+
+        Raises
+        ------
+        ConfigError
+            If `name` is unknown or a number is out of its range.
+        WeightsError
+            If the weights are missing, or were made for another network.
+        """
+        check_fs(fs_hz, "fs_hz")
+        if px_per_mm is not None:
+            check_number(px_per_mm, "px_per_mm", 0.1, 1000.0)
+        if name == "proposed":
+            from ecgtrace.digitization.proposed import ProposedDigitizer
+            from ecgtrace.segmentation.segmenter import NetworkSegmenter  # torch is slow to import
+
+            segmenter = NetworkSegmenter(weights, device)
+            _ = segmenter.model  # reads the weights: better now than at the first picture
+            return cls(ProposedDigitizer(segmenter, fs_hz=fs_hz, px_per_mm=px_per_mm))
+        if name == "baseline":
+            from ecgtrace.digitization.baseline import BaselineDigitizer
+
+            return cls(with_scale(BaselineDigitizer(fs_hz=fs_hz), px_per_mm))
+        raise ConfigError(f"there is no digitizer '{name}'; choose one of: {', '.join(NAMES)}")
+
+    def __call__(self, image: "str | Path | Image | NDArray") -> LeadSignal:
+        """
+        Digitize the picture of one lead.
+
+        Parameters
+        ----------
+        image : str, Path, PIL image, or ndarray
+            A file; or pixels as `images.as_rgb` takes them: grey, RGB (not BGR) or with alpha.
+
+        Returns
+        -------
+        LeadSignal
+            In mV; time 0 is where the trace begins.
+
+        Raises
+        ------
+        InputImageError
+            If it cannot be read as a picture.
+        GridNotFoundError, TraceNotFoundError
+            If it shows no grid, or no trace.
+        """
+        return digitize_picture(self._digitizer, load(image).rgb)
+
+    @property
+    def name(self) -> str:
+        """Name of the method."""
+        return self._digitizer.name
+
+    @property
+    def model(self) -> str:
+        """Name of the network and hash of its weights; empty where there is none."""
+        return str(getattr(self._digitizer, "model", ""))
+
+
+def load(image: "str | Path | Image | NDArray") -> Picture:
+    """Read a file, or take over pixels, as RGB."""
+    if isinstance(image, str | Path):
+        return read_picture(image)
+    if hasattr(image, "getexif"):  # a picture of Pillow
+        return picture_of(image)
+    return Picture(as_rgb(image))
+
+
+def digitize_picture(digitizer: DigitizerLike, rgb: NDArray[np.uint8]) -> LeadSignal:
+    """
+    Digitize pixels after making sure that they can show a trace (`images.check_picture`).
+
+    Parameters
+    ----------
+    digitizer : callable
+    rgb : ndarray of uint8, shape (height, width, 3)
+
+    Returns
+    -------
+    LeadSignal
+    """
+    check_picture(rgb)
+    return digitizer(rgb)
+
+
+def with_scale(digitizer: Any, px_per_mm: float | None) -> Any:
+    """
+    Return a copy of a digitizer that takes the scale as given.
+
+    Raises
+    ------
+    ConfigError
+        If this digitizer always finds the scale itself.
+    """
+    from dataclasses import fields, is_dataclass, replace
+
+    if px_per_mm is None:
+        return digitizer
+    if not (is_dataclass(digitizer) and "px_per_mm" in {field.name for field in fields(digitizer)}):
+        raise ConfigError(f"digitizer {digitizer.name} finds the scale itself; leave px_per_mm out")
+    return replace(digitizer, px_per_mm=float(px_per_mm))
+
+
+def check_fs(value: Any, name: str) -> None:
+    """Raise `ConfigError` unless a value is a plausible sampling frequency in Hz."""
+    check_number(value, name, 1.0, MAX_FS_HZ)
+
+
+def check_number(value: Any, name: str, low: float, high: float) -> None:
+    """Raise `ConfigError` unless a value is a number from `low` to `high`."""
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not low <= value <= high:
+        raise ConfigError(f"{name} must be a number from {low:g} to {high:g}, got {value}")
