@@ -389,7 +389,7 @@ def _profile_of(darkness: NDArray[np.uint8], excluded: NDArray[np.uint8]) -> _Pr
     # line by more than a pale line rises above it.
     level = np.where(known, means, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     strips = np.where(known, means - level[:, None], 0.0)
-    limit = 4 * float(np.std(strips)) + 1e-9  # leftovers of ink count no more than a strong line
+    limit = 12 * float(np.std(strips)) + 1e-9  # a stray edge of ink counts no more than a strong line
     aligned = np.empty_like(strips)
     for row, (values, valid, centre) in enumerate(zip(strips, known, centres_px, strict=True)):
         at = x + slope * (centre - middle)
