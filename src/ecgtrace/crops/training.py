@@ -129,9 +129,7 @@ class TrainingCrops(Sequence[LeadCrop]):
         ids = self.records.split_ids(self.split)
         wanted = _choose(self.kinds, rng)
         for _ in range(12):  # an easy kind is found at once; a flat record may never cross
-            plan = self._draw_plan(
-                _resampled(self.records, ids[rng.integers(len(ids))], self.style.fs_hz), rng
-            )
+            plan = self._draw_plan(self._record(ids[rng.integers(len(ids))]), rng)
             targets = [i for i in range(len(plan.traces)) if kind(plan, i) == wanted]
             if targets:
                 break

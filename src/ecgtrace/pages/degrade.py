@@ -40,9 +40,11 @@ class Degradation:
     def apply(self, image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
         """Return the degraded image; `rng` draws the noise."""
         if self.grey:
-            image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+            image = np.asarray(
+                cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8
+            )
         if self.blur_px:
-            image = cv2.GaussianBlur(image, (0, 0), self.blur_px)
+            image = np.asarray(cv2.GaussianBlur(image, (0, 0), self.blur_px), np.uint8)
         if self.noise_std:
             noisy = image + rng.normal(0, self.noise_std, image.shape)
             image = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
@@ -54,4 +56,5 @@ class Degradation:
 def jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     """Save as JPEG and read back."""
     _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
+    return np.asarray(decoded, np.uint8)

@@ -7,6 +7,7 @@ published dataset shows the first 2.5 s in all four columns.)
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, gcd
 
 import numpy as np
@@ -19,6 +20,8 @@ from ecgtrace.types import FloatArray, Record, Trace
 from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S
 
 RHYTHM_LEAD = "II"
+Bounds = tuple[float, float, float, float]  # x0, y0, x1, y1 in px
+
 PULSE_WIDTH_MM, PULSE_HEIGHT_MM = 5.0, 10.0  # 0.2 s and 1 mV
 
 _LIMB, _AUGMENTED = ("I", "II", "III"), ("aVR", "aVL", "aVF")
@@ -67,6 +70,21 @@ class Plan:
     style: PageStyle
     record_id: str
     layout: str
+
+    @cached_property
+    def trace_bounds(self) -> list[Bounds]:
+        """Bounding box of each trace's centre line: most traces are far from any one crop."""
+        return [_bounds(trace.polyline) for trace in self.traces]
+
+    @cached_property
+    def stroke_bounds(self) -> list[Bounds]:
+        """Bounding box of each other stroke."""
+        return [_bounds(stroke) for stroke in self.strokes]
+
+
+def _bounds(polyline: FloatArray) -> Bounds:
+    (x0, y0), (x1, y1) = polyline.min(axis=0).tolist(), polyline.max(axis=0).tolist()
+    return x0, y0, x1, y1
 
 
 def resample(signal: FloatArray, fs_hz: float, target_hz: float) -> FloatArray:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtrace.pages.layout import Label, Plan
+from ecgtrace.pages.layout import Bounds, Label, Plan
 from ecgtrace.pages.style import FONTS, Color, PageStyle
 from ecgtrace.types import FloatArray, Page
 from ecgtrace.units import LARGE_SQUARE_MM
@@ -79,8 +79,10 @@ def _compose(
     plan: Plan, ink: NDArray[np.uint8], box: Box, area: Box, rng: np.random.Generator | None
 ) -> NDArray[np.uint8]:
     image = _grid(plan.style, area)
-    for stroke in plan.strokes:
-        _add_stroke(ink, stroke, plan.style.line_width_px, area)
+    width_px = plan.style.line_width_px
+    for stroke, bounds in zip(plan.strokes, plan.stroke_bounds, strict=True):
+        if _is_near(bounds, width_px, area):
+            _add_stroke(ink, stroke, width_px, area)
     for label in plan.labels:
         _print_label(ink, label, plan.style, area)
     _blend(image, ink, plan.style.ink)
@@ -122,8 +124,10 @@ def traces_ink(plan: Plan, box: Box, only: tuple[int, ...] | None = None) -> NDA
         Share of each pixel that is covered, 0 to 255.
     """
     ink = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
+    width_px = plan.style.line_width_px
     for index in range(len(plan.traces)) if only is None else only:
-        _add_stroke(ink, plan.traces[index].polyline, plan.style.line_width_px, box)
+        if _is_near(plan.trace_bounds[index], width_px, box):
+            _add_stroke(ink, plan.traces[index].polyline, width_px, box)
     return ink
 
 
@@ -163,17 +167,26 @@ def _add_stroke(ink: NDArray[np.uint8], polyline: FloatArray, width_px: float, b
     thickness = max(1, 2 * round((width_px * scale - 1) / 2))
     cv2.polylines(canvas, [fixed], False, 255, thickness, cv2.LINE_8, _SHIFT)
     while canvas.shape[0] > y1 - y0:  # halving is the fast path of INTER_AREA
-        canvas = cv2.resize(canvas, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    target = ink[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
-    np.maximum(target, canvas, out=target)
+        halved = cv2.resize(canvas, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        canvas = np.asarray(halved, np.uint8)
+    cx0, cy0, cx1, cy1 = max(x0, box[0]), max(y0, box[1]), min(x1, box[2]), min(y1, box[3])
+    target = ink[cy0 - box[1] : cy1 - box[1], cx0 - box[0] : cx1 - box[0]]
+    np.maximum(target, canvas[cy0 - y0 : cy1 - y0, cx0 - x0 : cx1 - x0], out=target)
+
+
+def _is_near(bounds: Bounds, width_px: float, box: Box) -> bool:
+    reach = width_px / 2 + 2
+    x0, y0, x1, y1 = bounds
+    return x1 > box[0] - reach and x0 < box[2] + reach and y1 > box[1] - reach and y0 < box[3] + reach
 
 
 def _part_inside(polyline: FloatArray, width_px: float, box: Box) -> tuple[FloatArray, Box] | None:
-    """Return the run of points that touches the box, and the smallest box that holds its ink."""
+    """
+    Return the run of points that touches the box, and the smallest box that holds its ink.
+
+    It may reach over the edge: OpenCV clips strokes at the edge of a canvas a little too early.
+    """
     reach = width_px / 2 + 2
-    (left, top), (right, bottom) = polyline.min(axis=0) - reach, polyline.max(axis=0) + reach
-    if right <= box[0] or left >= box[2] or bottom <= box[1] or top >= box[3]:
-        return None
     low = np.minimum(polyline[:-1], polyline[1:]) - reach
     high = np.maximum(polyline[:-1], polyline[1:]) + reach
     touches = np.flatnonzero(
@@ -183,10 +196,10 @@ def _part_inside(polyline: FloatArray, width_px: float, box: Box) -> tuple[Float
         return None
     first, last = touches[0], touches[-1] + 1
     inner = (
-        max(box[0], int(np.floor(low[touches, 0].min()))),
-        max(box[1], int(np.floor(low[touches, 1].min()))),
-        min(box[2], int(np.ceil(high[touches, 0].max())) + 1),
-        min(box[3], int(np.ceil(high[touches, 1].max())) + 1),
+        max(box[0] - 2, int(np.floor(low[touches, 0].min()))),
+        max(box[1] - 2, int(np.floor(low[touches, 1].min()))),
+        min(box[2] + 2, int(np.ceil(high[touches, 0].max())) + 1),
+        min(box[3] + 2, int(np.ceil(high[touches, 1].max())) + 1),
     )
     return polyline[first : last + 1], inner
 
@@ -215,10 +228,11 @@ def _grid(style: PageStyle, box: Box) -> NDArray[np.uint8]:
     # Their order, too: pale horizontal lines cut the strong vertical ones.
     for share, color in zip(across, (style.grid_major, style.grid_minor), strict=True):
         row = _mix(row, share[:, None], color)
-    kinds, which = np.unique(np.stack(down, axis=1), axis=0, return_inverse=True)
-    rows = np.repeat(row[None], len(kinds), axis=0)
-    for i, color in enumerate((style.grid_major, style.grid_minor)):
-        rows = _mix(rows, kinds[:, i, None, None], color)
+    # Few rows of the image differ: with, without and at the edge of a line of either kind.
+    _, first, which = np.unique(down[0] + 1j * down[1], return_index=True, return_inverse=True)
+    rows = np.repeat(row[None], len(first), axis=0)
+    for share, color in zip(down, (style.grid_major, style.grid_minor), strict=True):
+        rows = _mix(rows, share[first, None, None], color)
     return np.rint(rows).astype(np.uint8)[which]
 
 

@@ -10,13 +10,14 @@ import lightning
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig, OmegaConf
 
 from ecgtrace.crops.datamodule import CropDataModule
 from ecgtrace.errors import ConfigError
 from ecgtrace.provenance import provenance
 from ecgtrace.reporting.tracking import WandbTracker
+from ecgtrace.segmentation.epoch_log import EpochCsvLogger
 from ecgtrace.segmentation.module import SegmentationModule
 from ecgtrace.segmentation.weights import WeightsCard, load_weights, resolve, save_weights
 
@@ -131,7 +132,7 @@ def _finish(
 
 
 def _loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
-    loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
+    loggers: list[Logger] = [EpochCsvLogger(folder / "metrics.csv")]
     tracker = instantiate(cfg.logger)
     if isinstance(tracker, WandbTracker):
         config = OmegaConf.to_container(cfg, resolve=True)

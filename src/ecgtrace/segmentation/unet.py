@@ -38,6 +38,9 @@ class UNet(nn.Module):
 
     name = "unet"
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, encoder: str = "resnet34", encoder_weights: str | None = "imagenet") -> None:
         super().__init__()
         self.encoder_name = encoder
