@@ -1,0 +1,109 @@
+"""The proposed digitizer reads planted masks."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from ecgtrace.crops.drawn import DrawnCrops, Sheet
+from ecgtrace.digitization.proposed import ProposedDigitizer, centre_on_runs, column_confidence
+from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
+from ecgtrace.images import read_image
+from ecgtrace.pages.style import PageStyle
+from ecgtrace.records.sample import SampleRecords
+from ecgtrace.types import GridScale
+
+
+@pytest.fixture(scope="module")
+def crop():
+    crops = DrawnCrops(SampleRecords(), PageStyle(), (Sheet("3x4"),), "val", 1, 0, seed=2)
+    return crops[0]
+
+
+def test_rows_are_the_exact_middle_of_their_run():
+    ink = np.zeros((12, 4), bool)
+    ink[2:5, 0] = ink[3:7, 1] = ink[0:2, 2] = ink[9:12, 3] = True
+    ink[8, 0] = True  # another run of the same column
+    rows = centre_on_runs(ink, np.array([3.0, 5.0, 1.0, 11.0]))
+    np.testing.assert_array_equal(rows, [3, 4.5, 0.5, 10])
+    assert np.isnan(centre_on_runs(ink, np.array([np.nan, 5, 1, 11]))[0])
+
+
+def test_reads_a_true_mask(crop):
+    """The middle of the columns cannot follow a steep QRS, but gets near it: the ceiling of the method."""
+    signal = ProposedDigitizer()(crop.image, crop.mask)
+    truth = np.interp(signal.time_s, np.arange(len(crop.signal)) / crop.fs_hz, crop.signal)
+    assert signal.time_s[-1] == pytest.approx((len(crop.signal) - 1) / crop.fs_hz, abs=0.01)
+    assert np.corrcoef(truth, signal.amplitude_mv)[0, 1] > 0.95
+    assert np.median(np.abs(truth - np.median(truth) - signal.amplitude_mv)) < 0.01
+    assert signal.scale.px_per_mm_x == pytest.approx(crop.px_per_mm, rel=0.005)
+
+
+def test_time_zero_is_where_the_trace_begins(crop):
+    signal = ProposedDigitizer()(crop.image, crop.mask)
+    assert signal.start_px == pytest.approx(crop.polyline[0, 0], abs=0.75)
+
+
+def test_moving_the_ink_down_moves_nothing_in_the_signal(crop):
+    image = np.pad(crop.image, ((7, 0), (0, 0), (0, 0)), mode="edge")
+    mask = np.pad(crop.mask, ((7, 0), (0, 0)))
+    digitizer = ProposedDigitizer(px_per_mm=crop.px_per_mm)
+    moved, plain = digitizer(image, mask), digitizer(crop.image, crop.mask)
+    np.testing.assert_allclose(moved.amplitude_mv, plain.amplitude_mv, atol=1e-9)
+    np.testing.assert_allclose(moved.row_px, plain.row_px + 7)
+
+
+def test_the_network_is_told_how_long_the_lead_is(crop):
+    """And its probability, not a threshold of ours, is the confidence."""
+    seen = {}
+
+    def segmenter(image, duration_s):
+        seen["duration_s"] = duration_s
+        return crop.mask * np.float32(0.75)
+
+    signal = ProposedDigitizer(segmenter)(crop.image)
+    assert seen["duration_s"] == pytest.approx(crop.image.shape[1] / crop.px_per_mm / 25, rel=0.005)
+    assert np.median(signal.confidence) == pytest.approx(0.75)
+
+
+def test_px_per_mm_overrides_the_grid(crop):
+    blank = np.full_like(crop.image, 255)
+    with pytest.raises(GridNotFoundError):
+        ProposedDigitizer()(blank, crop.mask)
+    signal = ProposedDigitizer(px_per_mm=15.64)(blank, crop.mask)
+    assert signal.scale == GridScale(15.64, 15.64, 1.0)
+
+
+def test_a_network_that_finds_nothing_is_said_so(crop):
+    unsure = np.full(crop.mask.shape, 0.05, np.float32)
+    with pytest.raises(TraceNotFoundError, match="found no trace"):
+        ProposedDigitizer(lambda image, duration_s: unsure)(crop.image)
+
+
+def test_without_network_and_mask_the_way_out_is_named(crop):
+    with pytest.raises(ConfigError, match="pass a mask"):
+        ProposedDigitizer()(crop.image)
+    with pytest.raises(ConfigError, match="fs_hz must be positive"):
+        ProposedDigitizer(fs_hz=0)
+
+
+def test_confidence_is_the_probability_on_the_path():
+    probability = np.array([[0.2, 0.9], [0.7, 0.1]])
+    np.testing.assert_array_equal(column_confidence(probability, np.array([1.0, np.nan])), [0.7, 0])
+
+
+def test_reference_masks_give_the_reference_signals(shared):
+    """Mean r of at least 0.97 over the reference crops without overlap, read from the authors' own masks."""
+    folder = shared / "reference"
+    with (folder / "index.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["overlap"] == "none"][::4]
+    correlations = []
+    for row in rows:
+        image = read_image(folder / "crops" / f"{row['name']}.png")
+        mask = read_image(folder / "masks" / f"{row['name']}.png")[..., 0] > 100
+        truth = np.array(json.loads((folder / "signals" / f"{row['name']}.json").read_text()))
+        signal = ProposedDigitizer(fs_hz=100)(image, mask)
+        n = min(len(truth), len(signal.amplitude_mv))
+        correlations.append(np.corrcoef(truth[:n], signal.amplitude_mv[:n])[0, 1])
+    assert np.mean(correlations) >= 0.97
