@@ -14,6 +14,7 @@ import pytest
 from drawn_by_hand import ColumnDigitizer, Crashing, HandSource
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
 from ecgtrace import cli
@@ -226,6 +227,10 @@ def test_bad_values_are_refused(tmp_path):
         main(config(tmp_path, workers=0))
     with pytest.raises(ConfigError, match="no crop"):
         main(config(tmp_path, data={"count": 0}))
+    wandb = {"_target_": "ecgtrace.reporting.tracking.WandbTracker", "mode": "ofline"}
+    with pytest.raises(InstantiationException, match="offline, online"):
+        main(config(tmp_path, logger=wandb))
+    assert not (tmp_path / "rows.csv").exists()
 
 
 @pytest.fixture
@@ -326,6 +331,24 @@ def test_expected_errors_of_a_task_are_one_line(hand_conf, monkeypatch, capfd, e
     got, text = command(hand_conf, monkeypatch, capfd, arguments, task)
     assert got == code
     assert text == f"error: {' '.join(str(error).split())}\n"
+
+
+def test_options_of_the_digitizer_are_not_handed_to_those_compared(hand_conf, monkeypatch, capfd):
+    """Were digitizer.name=mine applied to both, two digitizers would have one name."""
+    arguments = ["digitizer=baseline", "digitizer.name=mine", "compare=[ceiling]", "data.count=2"]
+    arguments.append(f"output_dir={hand_conf.parent / 'out'}")
+    code, text = command(hand_conf, monkeypatch, capfd, arguments, main)
+    assert (code, text) == (0, "")
+    rows = read_rows(hand_conf.parent / "out" / "rows.csv")
+    assert list(rows["digitizer"]) == ["mine", "ceiling"] * 2
+
+
+def test_a_value_that_must_be_given_is_named(hand_conf, monkeypatch, capfd):
+    """Under the name that the user types, not under that of the object which needs it."""
+    with (hand_conf / "data" / "hand.yaml").open("a") as file:
+        file.write("root: ???\nagain: ${data.root}\n")
+    code, text = command(hand_conf, monkeypatch, capfd, [], lambda cfg: cfg.data.again)
+    assert (code, text) == (2, "error: these options have no default, set them: data.root=...\n")
 
 
 def test_a_defect_keeps_its_stack_trace(hand_conf, monkeypatch, capfd):

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ecgtrace.errors import ConfigError, EcgTraceError
@@ -39,6 +39,7 @@ def one_line_errors(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig],
     @functools.wraps(task)
     def wrapped(cfg: DictConfig) -> Any:
         try:
+            _require_no_missing(cfg)
             return task(cfg)
         except Exception as error:
             _exit_if_expected(error)
@@ -95,6 +96,23 @@ def explain(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, HydraException):
         return _one_line(_without_search_path(str(error))), EXIT_USAGE
     return None
+
+
+def _require_no_missing(cfg: DictConfig) -> None:
+    """Name the options that have no default, as `signals.root` has none, before anything is begun."""
+    # Not resolved, so that an option is found where the user sets it and not where it is used.
+    missing = _missing_keys(OmegaConf.to_container(cfg, resolve=False))
+    if missing:
+        options = ", ".join(f"{key}=..." for key in missing)
+        raise ConfigError(f"these options have no default, set them: {options}")
+
+
+def _missing_keys(value: Any, key: str = "") -> list[str]:
+    if isinstance(value, dict):
+        return [name for k, v in value.items() for name in _missing_keys(v, f"{key}.{k}" if key else str(k))]
+    if isinstance(value, list):
+        return [name for i, v in enumerate(value) for name in _missing_keys(v, f"{key}.{i}")]
+    return [key] if value == "???" else []
 
 
 def _exit_if_expected(error: Exception) -> None:

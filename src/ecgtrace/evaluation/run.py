@@ -229,7 +229,8 @@ def main(cfg: DictConfig) -> dict[str, Any]:
     digitizer_configs = [cfg.digitizer, *(_compose_digitizer(name) for name in cfg.compare)]
     digitizers = _build(digitizer_configs)
     tracker = instantiate(cfg.logger)
-    source: CropSource = instantiate(cfg.data)
+    # "object": nodes that are dataclasses reach the source as such, not as configurations of them.
+    source: CropSource = instantiate(cfg.data, _convert_="object")
     if len(source) == 0:
         raise ConfigError("there is no crop to evaluate; look at data and subset")
     facts = provenance(cfg)

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ecgtrace.errors import ConfigError
 from ecgtrace.reporting.tables import SubsetResult, as_metrics, grid
+
+_WANDB_MODES = ("offline", "online", "disabled", "shared")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ class WandbTracker:
     mode: str = "offline"
     group: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.mode not in _WANDB_MODES:
+            raise ConfigError(f"logger.mode must be one of {', '.join(_WANDB_MODES)}, got '{self.mode}'")
+
     def log_evaluation(self, tables: Sequence[SubsetResult], facts: dict[str, Any], folder: Path) -> None:
         """Log all metrics and the table of each subset as one run."""
         import wandb
@@ -62,7 +69,7 @@ class WandbTracker:
         os.environ.setdefault("WANDB_SILENT", "true")
         run = wandb.init(
             project=self.project,
-            mode=self.mode,
+            mode=self.mode,  # type: ignore[arg-type]  # checked on construction
             group=self.group,
             job_type="evaluate",
             dir=folder,
