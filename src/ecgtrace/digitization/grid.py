@@ -164,24 +164,26 @@ def _moved(scale: GridScale, x0: int, y0: int, factor_x: float, factor_y: float)
 
 
 def _detect(image: NDArray[np.uint8], min_px: float, max_px: float) -> GridScale | None:
-    """Detect the grid, without the ink first, then with it: a lone grid is its own darkest cluster."""
+    """Detect the grid with less and less taken for ink, until both families of lines are seen."""
     darkness = darkness_of(image)
     if np.ptp(darkness[::4, ::4]) < _MIN_CONTRAST:
         return None
     ink = ink_mask(darkness)
     stroke_px = estimate_line_width(ink) if ink.any() else None
-    # The blurred edge of a stroke is as grey as the grid.
-    ink = without_full_lines(ink)
-    around_ink = _uint8(cv2.dilate(ink, np.ones((5, 5), np.uint8)))
-    profiles = _profile_of(darkness, around_ink), _profile_of(darkness.T, around_ink.T)
-    scale = _joint_scale(profiles, stroke_px, min_px, max_px)
-    if scale is not None:
-        return scale
-    nothing = np.zeros_like(ink)
-    profiles = _profile_of(darkness, nothing), _profile_of(darkness.T, nothing.T)
-    scale = _joint_scale(profiles, None, min_px, max_px)
+    undecided: list[GridScale] = []
+    without_lines = without_full_lines(ink)
+    for mask in (ink, without_lines) if (without_lines != ink).any() else (ink,):
+        # The blurred edge of a stroke is as grey as the grid.
+        around_ink = _uint8(cv2.dilate(mask, np.ones((5, 5), np.uint8)))
+        found = _joint_scale(darkness, around_ink, stroke_px, min_px, max_px)
+        if found is not None and found[1]:
+            return found[0]
+        undecided += [found[0]] if found is not None else []
+    if undecided:
+        return max(undecided, key=lambda scale: scale.confidence)
+    found = _joint_scale(darkness, np.zeros_like(ink), None, min_px, max_px)
     # The beats of a trace are regular too, but only a grid has lines in both directions.
-    return None if scale is None or scale.square_assumed else scale
+    return None if found is None or found[0].square_assumed else found[0]
 
 
 def _uint8(image: NDArray) -> NDArray[np.uint8]:
@@ -734,9 +736,18 @@ def _find_comb(profile: _Profile, min_period_px: float, max_period_px: float) ->
 
 
 def _joint_scale(
-    profiles: tuple[_Profile, _Profile], stroke_px: float | None, min_px: float, max_px: float
-) -> GridScale | None:
-    """Find the scale of the clearer axis, then look for the other one near it."""
+    darkness: NDArray[np.uint8],
+    excluded: NDArray[np.uint8],
+    stroke_px: float | None,
+    min_px: float,
+    max_px: float,
+) -> tuple[GridScale, bool] | None:
+    """
+    Find the scale of the clearer axis, then look for the other one near it.
+
+    Returns the scale, and whether both families of lines were seen.
+    """
+    profiles = _profile_of(darkness, excluded), _profile_of(darkness.T, excluded.T)
     found = [
         _find_comb(profile, min_px / _TOLERANCE, LARGE_SQUARE_MM * max_px * _TOLERANCE)
         for profile in profiles
@@ -756,7 +767,7 @@ def _joint_scale(
         # One family along one axis could be the beats of a trace: then every line must be whole.
         whole = comb.persistence >= _MIN_PERSISTENCE_ALONE and comb.explained >= _MIN_EXPLAINED_ALONE
         if comb.mm is not None or not scale.square_assumed or whole:
-            return scale
+            return scale, comb.mm is not None
     return None
 
 

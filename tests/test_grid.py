@@ -1,0 +1,366 @@
+"""A grid that the test has drawn is found again, and one that is not there is not."""
+
+import csv
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from ecgtrace.digitization.grid import (
+    comb_periods,
+    detect_grid,
+    evened,
+    fit_lines,
+    has_major_lines,
+    has_minor_lines,
+    hough_slope,
+    intensity_clusters,
+    persistence,
+    without_full_lines,
+)
+from ecgtrace.errors import GridNotFoundError
+
+PALE, STRONG = (255, 237, 237), (191, 128, 128)  # minor and major lines of the published pages
+WITHIN = 0.005
+
+
+def paper(
+    x_px_per_mm, y_px_per_mm=None, width=1000, height=250, minor=PALE, major=STRONG, phase=(0.37, 0.71)
+):
+    """Draw a grid with exact coverage: a pixel is as dark as the share of it that a line covers."""
+    image = np.full((height, width, 3), 255.0)
+    scales = (y_px_per_mm or x_px_per_mm, x_px_per_mm)
+    for step_mm, colour, line_mm in ((1, minor, 0.12), (5, major, 0.2)):
+        if colour is None:
+            continue
+        for axis, px in enumerate(scales):
+            centre = np.arange(image.shape[axis])[:, None]
+            line = (np.arange(-1, image.shape[axis] / px / step_mm + 1) * step_mm + phase[axis]) * px
+            half = max(1.0, line_mm * px) / 2
+            cover = np.minimum(centre + 0.5, line + half) - np.maximum(centre - 0.5, line - half)
+            cover = np.clip(cover, 0, 1).max(axis=1)
+            cover = cover[:, None, None] if axis == 0 else cover[None, :, None]
+            image = image * (1 - cover) + np.array(colour) * cover
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def with_trace(image, px_per_mm, stroke_mm=0.31, seed=0):
+    """Draw a beating trace, a lead name and a dashed black separator."""
+    rng = np.random.default_rng(seed)
+    height, width = image.shape[:2]
+    time_s = np.arange(int((width - 30) / (25 * px_per_mm) * 100) + 2) / 100
+    beat = (time_s + rng.random()) % 0.83
+    waves = (
+        (0.12, 0.18, 0.025),
+        (-0.15, 0.28, 0.01),
+        (1.0, 0.31, 0.012),
+        (-0.3, 0.34, 0.01),
+        (0.3, 0.55, 0.05),
+    )
+    mv = sum(a * np.exp(-0.5 * ((beat - m) / s) ** 2) for a, m, s in waves)
+    y = np.clip(height * 0.65 - mv * 10 * px_per_mm, 4, height - 4)
+    points = np.round(np.c_[15 + time_s * 25 * px_per_mm, y] * 16).astype(np.int32)
+    result = image.copy()
+    thickness = max(1, round(stroke_mm * px_per_mm))
+    cv2.polylines(result, [points], False, (0, 0, 0), thickness, cv2.LINE_AA, 4)
+    size = max(0.3, px_per_mm / 15)
+    at = (30, int(2.5 * px_per_mm) + 8)
+    cv2.putText(result, "aVR", at, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), max(1, int(px_per_mm / 10)))
+    for row in range(0, height, max(4, int(2 * px_per_mm))):
+        cv2.line(result, (6, row), (6, row + int(px_per_mm)), (0, 0, 0), max(1, int(px_per_mm / 5)))
+    return result
+
+
+def crop(px_per_mm, stroke_mm=0.31, **kwargs):
+    return with_trace(paper(px_per_mm, **kwargs), px_per_mm, stroke_mm)
+
+
+def jpeg(image, quality):
+    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+
+
+def noisy(image, sigma):
+    noise = np.random.default_rng(0).normal(0, sigma, image.shape)
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
+
+
+def rotated(image, angle_deg):
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle_deg, 1)
+    return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_CUBIC)[40:-40, 20:-20].copy()
+
+
+def assert_scale(image, x_px_per_mm, y_px_per_mm=None):
+    scale = detect_grid(image)
+    assert scale.px_per_mm_x == pytest.approx(x_px_per_mm, rel=WITHIN)
+    assert scale.px_per_mm_y == pytest.approx(y_px_per_mm or x_px_per_mm, rel=WITHIN)
+    return scale
+
+
+@pytest.mark.parametrize("px_per_mm", [4, 5.37, 8, 15.64, 16, 24])
+def test_scale_of_a_planted_grid(px_per_mm):
+    scale = assert_scale(crop(px_per_mm), px_per_mm)
+    assert scale.confidence > 0.9  # both families are there, so nothing was guessed
+    assert not scale.square_assumed
+
+
+@pytest.mark.parametrize("px_per_mm", [6, 15.64])
+@pytest.mark.parametrize(
+    ("minor", "major"),
+    [
+        ((255, 200, 200), (230, 60, 60)),
+        ((200, 240, 200), (60, 170, 60)),
+        ((210, 220, 255), (80, 110, 230)),
+        ((230, 230, 230), (150, 150, 150)),
+    ],
+    ids=["red", "green", "blue", "grey"],
+)
+def test_colours(px_per_mm, minor, major):
+    """In red and green the majors are in the darkest cluster, with the trace, and must not go with it."""
+    assert assert_scale(crop(px_per_mm, minor=minor, major=major), px_per_mm).confidence > 0.9
+
+
+@pytest.mark.parametrize("px_per_mm", [4, 15.64])
+def test_grey_scale(px_per_mm):
+    grey = cv2.cvtColor(crop(px_per_mm), cv2.COLOR_RGB2GRAY)
+    assert_scale(np.repeat(grey[..., None], 3, axis=2), px_per_mm)
+
+
+@pytest.mark.parametrize(
+    "degrade",
+    [
+        lambda image: jpeg(image, 40),
+        lambda image: jpeg(image, 80),
+        lambda image: noisy(image, 20),
+        lambda image: cv2.GaussianBlur(image, (0, 0), 1.0),
+        lambda image: jpeg(noisy(cv2.GaussianBlur(image, (0, 0), 1.0), 8), 40),
+    ],
+    ids=["jpeg40", "jpeg80", "noise", "blur", "all"],
+)
+@pytest.mark.parametrize("px_per_mm", [5, 8, 15.64])
+def test_degraded_pictures(px_per_mm, degrade):
+    assert_scale(degrade(crop(px_per_mm)), px_per_mm)
+
+
+@pytest.mark.parametrize("angle_deg", [1, 3, -3])
+@pytest.mark.parametrize("px_per_mm", [4, 15.64])
+def test_rotated_pictures(px_per_mm, angle_deg):
+    """The distance along the image axes is larger than across the lines by 1 / cos."""
+    assert_scale(rotated(crop(px_per_mm, height=330, width=1040), angle_deg), px_per_mm)
+
+
+@pytest.mark.parametrize("stroke_mm", [0.1, 0.6])
+def test_thin_and_thick_traces(stroke_mm):
+    assert_scale(crop(12, stroke_mm=stroke_mm), 12)
+
+
+@pytest.mark.parametrize("ratio", [0.9, 1.1])
+@pytest.mark.parametrize("px_per_mm", [5, 15.64])
+def test_scales_of_both_axes_are_their_own(px_per_mm, ratio):
+    image = with_trace(paper(px_per_mm, px_per_mm * ratio), px_per_mm)
+    assert not assert_scale(image, px_per_mm, px_per_mm * ratio).square_assumed
+
+
+@pytest.mark.parametrize("px_per_mm", [4, 8, 15.64, 20])
+def test_major_lines_alone_are_5_mm_apart(px_per_mm):
+    """4 px per mm: 20 px between lines could be 1 mm; the 1 px stroke of the trace says 5."""
+    scale = assert_scale(crop(px_per_mm, minor=None), px_per_mm)
+    assert scale.confidence < 0.95
+    assert (scale.confidence <= 0.5) == (px_per_mm == 4)  # the one that two readings fit
+
+
+@pytest.mark.parametrize("px_per_mm", [4, 8, 15.64, 20])
+def test_minor_lines_alone_are_1_mm_apart(px_per_mm):
+    scale = assert_scale(crop(px_per_mm, major=None, minor=(240, 150, 150)), px_per_mm)
+    assert scale.confidence < 0.95
+    assert (scale.confidence <= 0.5) == (px_per_mm > 15)
+
+
+@pytest.mark.parametrize("height", [60, 80])
+def test_a_low_crop_takes_the_grid_as_square(height):
+    """In a crop as low as this a QRS crosses it from edge to edge, and is no line of the grid."""
+    scale = assert_scale(crop(20, height=height), 20)
+    assert scale.square_assumed
+    assert scale.confidence < 0.85
+    assert scale.lines_y == ()
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.8, 1.4])
+def test_resizing_the_picture_scales_the_result(factor):
+    image = crop(12)
+    size = (round(1000 * factor), round(250 * factor))
+    resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+    before, after = detect_grid(image), detect_grid(resized)
+    assert after.px_per_mm_x == pytest.approx(before.px_per_mm_x * factor, rel=0.002)
+    assert after.px_per_mm_y == pytest.approx(before.px_per_mm_y * factor, rel=0.004)
+
+
+def test_transposing_the_picture_swaps_the_axes():
+    image = with_trace(paper(10, 11), 10)
+    scale = detect_grid(image)
+    swapped = detect_grid(np.ascontiguousarray(image.transpose(1, 0, 2)))
+    assert swapped.px_per_mm_x == pytest.approx(scale.px_per_mm_y, rel=1e-3)
+    assert swapped.px_per_mm_y == pytest.approx(scale.px_per_mm_x, rel=1e-3)
+
+
+def test_lines_are_where_they_were_drawn():
+    scale = detect_grid(crop(12.5))
+    offset = (np.array(scale.lines_x) / 12.5 - 0.71) % 1
+    assert np.abs((offset + 0.5) % 1 - 0.5).max() < 0.06
+    assert len(scale.lines_x) > 70
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("px_per_mm", [4, 8, 15.64])
+def test_beats_without_a_grid_are_no_grid(px_per_mm, seed):
+    """Regular beats, 83 px apart at 4 px/mm, are a comb too; JPEG adds its blocks of 8 px."""
+    image = with_trace(np.full((110, 1000, 3), 255, np.uint8), px_per_mm, seed=seed)
+    for picture in (image, jpeg(noisy(image, 8), 40), cv2.GaussianBlur(image, (0, 0), 1)):
+        with pytest.raises(GridNotFoundError, match=r"pass px_per_mm=\.\.\."):
+            detect_grid(picture)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("sigma", [0, 3])
+def test_noise_is_no_grid(seed, sigma):
+    image = np.random.default_rng(seed).integers(0, 256, (100, 500), dtype=np.uint8)
+    image = cv2.GaussianBlur(image, (0, 0), sigma) if sigma else image
+    with pytest.raises(GridNotFoundError):
+        detect_grid(np.repeat(image[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_an_even_picture_is_no_grid(level):
+    with pytest.raises(GridNotFoundError, match="no equally spaced grid lines"):
+        detect_grid(np.full((200, 600, 3), level, np.uint8))
+
+
+def test_a_picture_too_small():
+    with pytest.raises(GridNotFoundError, match="8 x 100 px are too few"):
+        detect_grid(np.zeros((100, 8, 3), np.uint8))
+    with pytest.raises(ValueError, match="RGB uint8"):
+        detect_grid(np.zeros((100, 100), np.uint8))
+
+
+def test_a_scale_out_of_the_plausible_range_is_refused():
+    """Both families say 30 px per mm; they must not be bent to 6."""
+    with pytest.raises(GridNotFoundError):
+        detect_grid(crop(30, width=1600, height=500))
+
+
+@pytest.mark.parametrize(("px_per_mm", "height", "width"), [(15.64, 200, 9000), (50, 500, 6000)])
+def test_wide_pictures(px_per_mm, height, width):
+    assert_scale(paper(px_per_mm, height=height, width=width), px_per_mm)
+
+
+@pytest.fixture(scope="module")
+def reference(shared):
+    """Return (name, image, true px per mm) of the crops drawn by the dataset authors' generator."""
+    folder = shared / "reference"
+    with (folder / "index.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return [
+        (
+            row["name"],
+            cv2.cvtColor(cv2.imread(str(folder / "crops" / f"{row['name']}.png")), cv2.COLOR_BGR2RGB),
+            float(row["pixels_per_large_square"]) / 5,
+        )
+        for row in rows
+    ]
+
+
+def test_reference_crops(reference):
+    """The true scale of each is in index.csv; crops are as low as 68 px."""
+    good, seconds = [], []
+    for _, image, truth in reference:
+        start = time.process_time()
+        scale = detect_grid(image)
+        seconds.append(time.process_time() - start)
+        errors = (scale.px_per_mm_x / truth - 1, scale.px_per_mm_y / truth - 1)
+        good.append(max(map(abs, errors)) < WITHIN)
+    assert len(good) == 78
+    assert np.mean(good) >= 0.98
+    assert np.median(seconds) < 0.1  # generous: a busy machine must not fail this
+
+
+def test_clusters_of_three_grey_levels():
+    grey = np.repeat(np.array([20, 128, 250], np.uint8), [50, 200, 5000])
+    np.testing.assert_allclose(intensity_clusters(grey), [20, 128, 250], atol=0.5)
+
+
+def test_full_lines_are_not_ink_but_one_flat_trace_is():
+    ink = np.zeros((60, 200), np.uint8)
+    ink[30] = 1
+    np.testing.assert_array_equal(without_full_lines(ink), ink)
+    ink[:, 20::40] = 1
+    left = without_full_lines(ink)
+    assert not left[:, 20::40].any()
+    assert left[30, 5] == 1
+
+
+@pytest.mark.parametrize("slope", [-0.05, 0.0, 0.013, 0.05])
+def test_hough_slope_of_planted_lines(slope):
+    centres = np.arange(16) * 16 + 7.5
+    x = np.arange(600)
+    position = x[None] - slope * (centres - centres.mean())[:, None]
+    strips = 10 * np.exp(-0.5 * (((position + 9) % 18 - 9) / 1.2) ** 2)
+    strips += np.random.default_rng(0).normal(0, 2, strips.shape)
+    assert hough_slope(strips - strips.mean(), centres) == pytest.approx(slope, abs=0.003)
+
+
+def comb(period, n=800, strength=(1.0,), first=3.3, sigma=1.0):
+    """Return a profile of Gaussian lines whose strengths repeat."""
+    numbers = np.arange(int(n / period) + 1)
+    lines = first + numbers * period
+    heights = np.array(strength)[numbers % len(strength)]
+    return (heights * np.exp(-0.5 * ((np.arange(n)[:, None] - lines) / sigma) ** 2)).sum(axis=1) * 50
+
+
+def test_comb_explains_its_period_and_noise_nothing():
+    periods, explained = comb_periods(comb(17.3), 3, 120)
+    assert explained[np.argmin(np.abs(periods - 17.3))] > 0.95
+    assert explained[np.argmin(np.abs(periods - 11.0))] < 0.1
+    assert explained[np.argmin(np.abs(periods - 17.3 / 2))] < 0.6
+    _, noise = comb_periods(np.random.default_rng(0).normal(size=800), 3, 120)
+    assert noise.max() < 0.2
+
+
+def test_missed_lines_do_not_stretch_the_fit():
+    """The mean of the gaps between the lines that are left would be 8 % too large."""
+    strength = np.ones(61)
+    strength[[7, 20, 21, 40, 55]] = 0
+    first, spacing, error, positions, present = fit_lines(comb(13.37, strength=strength), 3.0, 13.4)
+    assert spacing == pytest.approx(13.37, rel=2e-4)
+    assert first % 13.37 == pytest.approx(3.3, abs=0.1)
+    assert error < 1e-3
+    assert 0.85 < present < 0.95
+    assert len(positions) == pytest.approx(60 * present, abs=1.5)
+
+
+@pytest.mark.parametrize("weak", [0.05, 0.3])
+def test_which_family(weak):
+    both = comb(12, strength=(1, weak, weak, weak, weak))
+    assert has_major_lines(both, 3.3, 12)
+    assert has_minor_lines(both, 3.3, 60)
+    alone = comb(60)
+    assert not has_minor_lines(alone, 3.3, 60)
+    assert not has_major_lines(comb(12), 3.3, 12)
+    assert not has_major_lines(comb(12, strength=(1, 0.7, 0.9, 0.6, 0.95)), 3.3, 12)  # only uneven print
+
+
+def test_evened_lets_weak_lines_count():
+    profile = comb(12, strength=(1, 0.05, 0.05, 0.05, 0.05))
+    quiet = evened(profile)
+    assert profile.max() / profile[15] > 15
+    assert quiet.max() / quiet[15] < 4
+
+
+def test_persistence_of_lines_beats_and_noise():
+    lines = np.tile(comb(20), (10, 1))
+    assert persistence(lines, 3.3, 20) == 1.0
+    beats = lines.copy()
+    beats[3:] = 0
+    assert persistence(beats, 3.3, 20) == pytest.approx(0.3)
+    noise = np.random.default_rng(0).normal(size=(10, 800))
+    assert persistence(noise, 3.3, 20) == pytest.approx(0.5, abs=0.1)
