@@ -117,7 +117,15 @@ def test_a_beat_every_five_squares_does_not_pass_for_a_thick_line():
     profile = paper_profile(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
     assert decide_square_mm(profile, 40.0) == 5.0
     assert decide_square_mm(profile, 8.0) == 1.0
-    assert decide_square_mm(profile[:300], 40.0) == 5.0  # too few lines to tell
+
+
+def test_ten_lines_are_needed_to_tell_one_from_five():
+    profile = np.full(101, 250.0)
+    profile[5::10] = 220
+    profile[15::50] = 150
+    assert decide_square_mm(profile, 10.0) == 1.0
+    assert decide_square_mm(profile[:-1], 10.0) == 5.0  # nine periods and a half
+    assert decide_square_mm(np.where(profile < 200, 220, profile), 10.0) == 5.0  # lines all alike
 
 
 def test_rows_are_asked_where_columns_are_silent():

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from ecgtrace.digitization.autocorrelation import to_grey
 from ecgtrace.digitization.threshold import (
     adaptive_threshold,
     grid_is_detectable,
@@ -88,14 +89,11 @@ def test_grey_is_not_needed_in_colour_and_shifts_do_not_matter():
     np.testing.assert_array_equal(adaptive_threshold(grey[:, ::-1]), ink[:, ::-1])
 
 
-def test_red_grid_counts_by_its_grey():
-    image = np.full((60, 200, 3), 255, dtype=np.uint8)
-    image[30:33] = 0
-    image[10, 10] = (128, 0, 0)  # 0.299 * 128 = 38: ink
-    image[10, 20] = (0, 255, 0)  # 0.587 * 255 = 150: paper
-    ink = adaptive_threshold(image)
-    assert ink[10, 10]
-    assert not ink[10, 20]
+def test_colours_weigh_as_the_eye_sees_them():
+    primaries = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [200, 100, 50]]], dtype=np.uint8)
+    # 0.299 * 255, 0.587 * 255, 0.114 * 255; and 59.8 + 58.7 + 5.7.
+    assert to_grey(primaries).tolist() == [[76, 150, 29, 124]]
+    assert to_grey(primaries[:, :, 1]).tolist() == [[0, 255, 0, 100]]  # grey already
 
 
 def test_denoising_removes_specks_and_keeps_strokes():
