@@ -175,15 +175,15 @@ def _detect(image: NDArray[np.uint8], min_px: float, max_px: float) -> GridScale
     for mask in (ink, without_lines) if (without_lines != ink).any() else (ink,):
         # The blurred edge of a stroke is as grey as the grid.
         around_ink = _uint8(cv2.dilate(mask, np.ones((5, 5), np.uint8)))
-        found = _joint_scale(darkness, around_ink, stroke_px, min_px, max_px)
-        if found is not None and found[1]:
-            return found[0]
-        undecided += [found[0]] if found is not None else []
+        scale, decided = _joint_scale(darkness, around_ink, stroke_px, min_px, max_px)
+        if decided:
+            return scale
+        undecided += [scale] if scale is not None else []
     if undecided:
         return max(undecided, key=lambda scale: scale.confidence)
-    found = _joint_scale(darkness, np.zeros_like(ink), None, min_px, max_px)
+    scale, _ = _joint_scale(darkness, np.zeros_like(ink), None, min_px, max_px)
     # The beats of a trace are regular too, but only a grid has lines in both directions.
-    return None if found is None or found[0].square_assumed else found[0]
+    return None if scale is None or scale.square_assumed else scale
 
 
 def _uint8(image: NDArray) -> NDArray[np.uint8]:
@@ -741,11 +741,12 @@ def _joint_scale(
     stroke_px: float | None,
     min_px: float,
     max_px: float,
-) -> tuple[GridScale, bool] | None:
+) -> tuple[GridScale | None, bool]:
     """
     Find the scale of the clearer axis, then look for the other one near it.
 
-    Returns the scale, and whether both families of lines were seen.
+    Returns the scale, None where there is no plausible one, and whether both families of lines
+    were seen: two families of an implausible scale must not be read as one of another.
     """
     profiles = _profile_of(darkness, excluded), _profile_of(darkness.T, excluded.T)
     found = [
@@ -761,6 +762,8 @@ def _joint_scale(
         comb = found[axis]
         assert comb is not None
         mm, certainty = _decide_mm(comb, stroke_px, min_px, max_px)
+        if mm is None and comb.mm is not None:
+            return None, True
         if mm is None:
             continue
         scale = _scale_from(profiles, axis, replace(comb, mm=mm), certainty)
@@ -768,7 +771,7 @@ def _joint_scale(
         whole = comb.persistence >= _MIN_PERSISTENCE_ALONE and comb.explained >= _MIN_EXPLAINED_ALONE
         if comb.mm is not None or not scale.square_assumed or whole:
             return scale, comb.mm is not None
-    return None
+    return None, False
 
 
 def _scale_from(profiles: tuple[_Profile, _Profile], axis: int, comb: _Comb, certainty: float) -> GridScale:
