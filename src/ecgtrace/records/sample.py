@@ -198,7 +198,8 @@ class _Stored:
 def _stored() -> _Stored:
     """Read the shipped file, once in a process."""
     try:
-        with np.load(PATH) as file:
+        # Opened here, since np.load leaves a file open where it turns out not to be a ZIP archive.
+        with PATH.open("rb") as stream, np.load(stream) as file:
             return _Stored(
                 ids=tuple(file["ids"].tolist()),
                 splits=tuple(file["splits"].tolist()),
