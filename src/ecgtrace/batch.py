@@ -222,7 +222,8 @@ def digitize_files(
 
     For each input `NAME.json` (the row of the summary and more), for each that could be digitized
     `NAME.csv` (`write_signal`) and, if asked for, `NAME.overlay.png`. The JSON is written last: where it
-    says ok, the rest is complete. Files of another origin are not overwritten.
+    says ok, the rest is complete. An input whose outputs would overwrite files of another origin fails,
+    and has a row only.
 
     Parameters
     ----------
@@ -273,9 +274,10 @@ def digitize_file(
         done = _done(json_path, item, options)
         if done is not None:
             return done
-    facts: dict[str, Any] = {"status": FAILED}
+    taken = False
     try:
-        _make_room(item, output_dir)
+        taken = _is_taken(item, output_dir)
+        _make_room(item, output_dir, taken)
         picture = read_picture(item.source)
         signal = digitize_picture(digitizer, picture.rgb)
         write_signal(signal, _output(output_dir, item, ".csv"))
@@ -295,7 +297,7 @@ def digitize_file(
             "seconds": round(time.perf_counter() - start, 4),
         }
     )
-    return _with_json(result, json_path, item, digitizer, options)
+    return result if taken else _with_json(result, json_path, item, digitizer, options)
 
 
 def describe(error: Exception) -> str:
@@ -411,20 +413,26 @@ def _make_output_dir(output_dir: Path) -> None:
                 )
 
 
-def _make_room(item: InputFile, output_dir: Path) -> None:
-    """Remove the files of an earlier run, so that a failure leaves no old result; nobody else's files."""
+def _is_taken(item: InputFile, output_dir: Path) -> bool:
+    """Tell whether files of another origin have the names of our outputs."""
     csv_path, json_path = _output(output_dir, item, ".csv"), _output(output_dir, item, ".json")
-    csv_path.parent.mkdir(parents=True, exist_ok=True)
-    if not _is_ours(json_path):
-        for path in (csv_path, json_path):
-            if path.exists():
-                raise DataError(f"{path.name} is there already and not of our making; choose another output_dir")
-    for path in (json_path, csv_path, _output(output_dir, item, OVERLAY_SUFFIX)):
-        path.unlink(missing_ok=True)
+    if json_path.exists():
+        return not {"source", "status", "digitizer"} <= set(_read_json(json_path))
+    if not csv_path.exists():
+        return False
+    with csv_path.open(encoding="utf-8", errors="replace") as file:  # ours, where a run was cut off
+        return file.readline().strip() != ",".join(SIGNAL_HEADER)
 
 
-def _is_ours(json_path: Path) -> bool:
-    return {"source", "status", "digitizer"} <= set(_read_json(json_path))
+def _make_room(item: InputFile, output_dir: Path, taken: bool) -> None:
+    """Remove the files of an earlier run, so that a failure leaves no old result; nobody else's files."""
+    if taken:
+        raise DataError(
+            f"{item.name}.csv or .json is there already and not of our making; choose another output_dir"
+        )
+    _output(output_dir, item, ".csv").parent.mkdir(parents=True, exist_ok=True)
+    for suffix in (".json", ".csv", OVERLAY_SUFFIX):
+        _output(output_dir, item, suffix).unlink(missing_ok=True)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -477,9 +485,7 @@ def _facts(signal: LeadSignal) -> dict[str, Any]:
 def _with_json(
     result: FileResult, path: Path, item: InputFile, digitizer: DigitizerLike, options: BatchOptions
 ) -> FileResult:
-    """Write the JSON of a result, unless a file of another origin has that name."""
-    if path.exists() and not _is_ours(path):
-        return result
+    """Write the JSON of a result, whole or not at all."""
     card = getattr(getattr(digitizer, "segmenter", None), "card", None)
     content = asdict(result) | {
         "started_from": getattr(card, "started_from", None),
@@ -487,8 +493,10 @@ def _with_json(
         "file": _file_state(item.source),
         "settings": options.settings,
     }
+    part = path.with_name(path.name + ".part")
     try:
-        path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        part.replace(path)
     except OSError as error:
         message = result.message or f"{path.name} cannot be written ({error.strerror})"
         return FileResult(**asdict(result) | {"status": FAILED, "message": message})
@@ -524,8 +532,6 @@ def main(cfg: DictConfig) -> int:
     ConfigError
         If a value is wrong, the input is missing, or the weights cannot be used: then nothing is written.
     """
-    if OmegaConf.is_missing(cfg, "input") or cfg.input is None:
-        raise ConfigError("say what to digitize: input=FILE_OR_DIR")
     for name in ("recursive", "overlays", "resume", "progress"):
         if not isinstance(cfg[name], bool):
             raise ConfigError(f"{name} must be true or false, got {cfg[name]}")

@@ -183,7 +183,8 @@ def check_picture(rgb: NDArray[np.uint8]) -> None:
         if paper < _SHADOW:
             raise InputImageError("the picture is black; a dark trace on light paper is needed")
         raise InputImageError("the picture is empty: nothing stands out of one even colour")
-    if _shows_grid_alone(grey < (darkest + paper) / 2):
+    # Near the darkest, so that lines paler than a trace do not count: then even a flat trace is not a line.
+    if _shows_grid_alone(grey < darkest + (paper - darkest) / 4):
         raise TraceNotFoundError("the picture shows a grid but no trace; crop the lead itself")
 
 
