@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ecgtrace.evaluation import metrics
 from ecgtrace.evaluation.align import DEFAULT_ALIGN, AlignOptions, align
 from ecgtrace.evaluation.subsets import NON_OVERLAP, OVERLAP
+from ecgtrace.reporting.tables import in_table_order
 from ecgtrace.types import FloatArray, GridScale, LeadCrop, LeadSignal
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _SERIES = (
     ("#CC79A7", (0, (6, 1, 1, 1, 1, 1))),
 )
 _PNG_DPI = 130
+_GRID_SHOWN_MM = 50.0  # more, and lines 1 mm apart run together
 # Without a fixed date the same figure would be another file each time.
 _PDF_METADATA = {"CreationDate": None}
 RANKS = ("best", "median", "worst")
@@ -129,7 +131,9 @@ def overlay_figure(
     message : str, optional
         Why it failed.
     """
-    figure, (picture, signals) = _axes((8.5, 5.6), 2, height_ratios=[1.1, 1])
+    # As high as the picture needs at full width, within reason: no white bands around a flat crop.
+    picture_inch = float(np.clip(7.6 * crop.image.shape[0] / crop.image.shape[1], 0.8, 4.5))
+    figure, (picture, signals) = _axes((8.5, picture_inch + 3.5), 2, height_ratios=[picture_inch, 2.3])
     picture.imshow(crop.image, interpolation="antialiased", aspect="equal")
     picture.set_xlabel("x (px)")
     picture.set_ylabel("y (px)")
@@ -177,7 +181,7 @@ def distribution_figure(rows: pd.DataFrame) -> Figure:
     subsets = [name for name in (NON_OVERLAP, OVERLAP) if name in present]
     subsets += sorted(present - set(subsets))
     figure, axes = _axes((4.6 * max(len(subsets), 1), 3.6), len(subsets), side_by_side=True)
-    names = list(dict.fromkeys(rows["digitizer"]))
+    names = in_table_order(rows["digitizer"])
     for axis, subset in zip(axes, subsets, strict=True):
         for place, name in enumerate(names):
             values = rows.loc[(rows["subset"] == subset) & (rows["digitizer"] == name), "r"]
@@ -196,9 +200,10 @@ def distribution_figure(rows: pd.DataFrame) -> Figure:
 
 
 def grid_figure(image: NDArray[np.uint8], scale: GridScale) -> Figure:
-    """Draw the grid lines that a scale rests on over the picture."""
+    """Draw the grid lines that a scale rests on over the picture, the first 50 mm of it."""
     height, width = image.shape[:2]
-    figure, (axis,) = _axes((8.5, max(2.4, 8.5 * height / width)), 1)
+    shown_px = min(float(width), _GRID_SHOWN_MM * scale.px_per_mm_x)
+    figure, (axis,) = _axes((8.5, float(np.clip(7.6 * height / shown_px, 0.8, 8)) + 0.9), 1)
     axis.imshow(image, interpolation="antialiased", aspect="equal")
     axis.vlines(scale.lines_x, -0.5, height - 0.5, colors=GRID_COLOUR, linewidth=0.9, linestyles="--")
     axis.hlines(scale.lines_y, -0.5, width - 0.5, colors=GRID_COLOUR, linewidth=0.9, linestyles="--")
@@ -209,6 +214,7 @@ def grid_figure(image: NDArray[np.uint8], scale: GridScale) -> Figure:
         fontsize=9,
         loc="left",
     )
+    axis.set_xlim(-0.5, shown_px - 0.5)
     axis.set_xlabel("x (px)")
     axis.set_ylabel("y (px)")
     return figure

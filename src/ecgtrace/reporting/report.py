@@ -189,7 +189,7 @@ def _lead(rows: pd.DataFrame) -> str:
         f"{count} {name.replace('_', ' ')}"
         for name, count in crops["subset"].value_counts(sort=False).items()
     ]
-    names = ", ".join(dict.fromkeys(rows["digitizer"]))
+    names = ", ".join(tables.in_table_order(rows["digitizer"]))
     return (
         f"{len(crops)} crops ({', '.join(parts)}) of {crops['record_id'].nunique()} recordings, "
         f"digitized by: {names}."
@@ -199,7 +199,7 @@ def _lead(rows: pd.DataFrame) -> str:
 def _programs(rows: pd.DataFrame) -> str:
     items = [
         f"<li><b>{html.escape(name)}</b>: {html.escape(_PROGRAMS[name])}.</li>"
-        for name in dict.fromkeys(rows["digitizer"])
+        for name in tables.in_table_order(rows["digitizer"])
         if name in _PROGRAMS
     ]
     return f"<ul>{''.join(items)}</ul>" if items else ""
@@ -262,7 +262,7 @@ def _caption(stem: str) -> str:
             "A better program's curve stays low for longer and rises close to 1."
         )
     if stem.startswith("grid"):
-        return "The grid lines that the scale of a crop rests on, as found."
+        return "Dashed, in blue: the grid lines that the scale of a crop rests on, as found; its first 50 mm."
     if stem.startswith("overlay"):
         return (
             f"{stem.removeprefix('overlay_').replace('_', ' ')}: above, the picture with the digitized trace "

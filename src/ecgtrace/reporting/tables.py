@@ -8,7 +8,7 @@ than the worst one seen, so an interval for a maximum would mislead.
 
 import csv
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -293,9 +293,14 @@ def sentence(entry: Comparison) -> str:
     )
 
 
+def in_table_order(digitizers: Iterable[str]) -> list[str]:
+    """Return the distinct names: baseline, proposed, ceiling, refined, then any others as they come."""
+    present = dict.fromkeys(digitizers)
+    return [*(name for name in _FIRST if name in present), *(name for name in present if name not in _FIRST)]
+
+
 def _subset_result(name: str, rows: pd.DataFrame, options: BootstrapOptions) -> SubsetResult:
-    digitizers = [first for first in _FIRST if first in set(rows["digitizer"])]
-    digitizers += [other for other in dict.fromkeys(rows["digitizer"]) if other not in digitizers]
+    digitizers = in_table_order(rows["digitizer"])
     crops = rows.drop_duplicates("crop_id").sort_values("crop_id")
     # A crop that could not be read has no record; it is a unit of its own.
     records = crops["record_id"].where(crops["record_id"] != "", crops["crop_id"])
