@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from ecgtrace.segmentation.epoch_log import EpochCsvLogger
+
 
 class SegmentationModule(lightning.LightningModule):
     """
@@ -42,6 +44,7 @@ class SegmentationModule(lightning.LightningModule):
         self.network, self.loss, self.make_optimizer = network, loss, optimizer
         self.warmup, self.decay, self.threshold = warmup, decay, threshold
         self._counts: dict[str, Tensor] = {}
+        self._restored_metrics: dict[str, float] = {}
 
     def forward(self, image: Tensor) -> Tensor:
         """Return logits."""
@@ -86,6 +89,21 @@ class SegmentationModule(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the IoU of the epoch."""
         self._log_iou("val")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the metrics of the epoch: a run killed right after saving has not written them yet."""
+        metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        checkpoint["epoch_metrics"] = {"epoch": self.current_epoch, **metrics}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the metrics of the epoch that the checkpoint closed."""
+        self._restored_metrics = checkpoint.get("epoch_metrics", {})
+
+    def on_train_start(self) -> None:
+        """Write the metrics of the epoch before, if this run goes on with another."""
+        for logger in self.loggers if self._restored_metrics else []:
+            if isinstance(logger, EpochCsvLogger):
+                logger.log_metrics(self._restored_metrics)
 
     def configure_optimizers(self) -> Any:
         """Return Adam and its schedule."""

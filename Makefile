@@ -1,0 +1,42 @@
+# Everything runs from a virtual environment that make builds itself: `make run`, `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+REPORT := runs/report
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format clean
+
+help:  ## Show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+setup: $(VENV)/.installed  ## Build the virtual environment from the pinned constraints
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("ecgtrace needs Python 3.11 or newer; set PYTHON=...") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+run: setup  ## Digitize example images, recompute the paper's two tables, write a report
+	$(BIN)/python generate.py output_dir=$(REPORT)/example sets=[overlap] overlap.n_non_overlap=6 overlap.n_overlap=6 split=test resume=true
+	$(BIN)/python digitize.py input=$(REPORT)/example/overlap output_dir=$(REPORT)/digitized overlays=true
+	$(BIN)/python evaluate.py compare=[baseline,ceiling] resume=true hydra.run.dir=$(REPORT)/evaluation
+	@echo "report: $(REPORT)/evaluation/report.html"
+
+test: setup  ## Run all tests
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m pytest
+
+lint: setup  ## Check style and types
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+format: setup  ## Put the code in shape
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+clean:  ## Remove what runs left; the virtual environment stays
+	rm -rf runs outputs multirun
