@@ -549,9 +549,10 @@ def export(disk_set: DiskSet, output_dir: Path, workers: int = 1, progress: bool
         raise ConfigError(f"workers must be at least 1, got {workers}")
     began = time.perf_counter()
     folder = output_dir / disk_set.folder
+    item_ids = disk_set.item_ids  # raises where the records do not suffice: before a folder is made
     start(disk_set, output_dir)
     done = _done(disk_set, folder)
-    todo = [index for index, item_id in enumerate(disk_set.item_ids) if item_id not in done]
+    todo = [index for index, item_id in enumerate(item_ids) if item_id not in done]
     failed: list[str] = []
     if todo:
         with ExitStack() as stack:
@@ -559,7 +560,7 @@ def export(disk_set: DiskSet, output_dir: Path, workers: int = 1, progress: bool
             results = _results(stack, disk_set, folder, todo, workers)
             bar = tqdm(results, total=len(todo), unit="item", desc=disk_set.folder, disable=not progress)
             for index, result in zip(todo, bar, strict=True):
-                item_id = disk_set.item_ids[index]
+                item_id = item_ids[index]
                 if isinstance(result, str):
                     failed.append(f"{item_id}: {result}")
                     continue
@@ -569,7 +570,7 @@ def export(disk_set: DiskSet, output_dir: Path, workers: int = 1, progress: bool
                 journal.flush()
     _finish(disk_set, folder, done)
     seconds = time.perf_counter() - began
-    return Summary(folder, len(disk_set.item_ids), len(todo) - len(failed), tuple(failed), seconds)
+    return Summary(folder, len(item_ids), len(todo) - len(failed), tuple(failed), seconds)
 
 
 def start(disk_set: DiskSet, output_dir: Path) -> None:
