@@ -5,7 +5,9 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, make_dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import hydra
@@ -106,6 +108,25 @@ class Stopping(HandSource):
         return super().__getitem__(index)
 
 
+class Peeking(HandSource):
+    """A source that looks at the file while the fourth crop is read."""
+
+    path: ClassVar[Path]
+    seen: ClassVar[int] = 0
+
+    def __getitem__(self, index):
+        if index == 3:
+            Peeking.seen = len(read_rows(self.path))
+        return super().__getitem__(index)
+
+
+def test_rows_are_on_the_disk_as_soon_as_they_are_made(tmp_path):
+    """A killed process writes nothing more: three crops of two digitizers are there before the fourth."""
+    Peeking.path = tmp_path / "rows.csv"
+    evaluate_many(Peeking(4), both(), Peeking.path, QUIET)
+    assert Peeking.seen == 6
+
+
 class Counting(HandSource):
     """A source that remembers what was read."""
 
@@ -196,6 +217,24 @@ def test_a_run_leaves_its_files(tmp_path, capsys):
     assert result["overlap"]["digitizers"]["baseline"]["n"] == 1
     assert len(list((tmp_path / "figures").glob("*.pdf"))) == 4  # two overlays, r, grid
     assert f"report: {tmp_path / 'report.html'}" in capsys.readouterr().out
+
+
+@dataclass(frozen=True)
+class WithCard(ColumnDigitizer):
+    """A digitizer whose model says where its weights come from."""
+
+    @property
+    def segmenter(self):
+        card = make_dataclass("Card", ["started_from"])(started_from="imagenet")
+        return SimpleNamespace(card=card)
+
+
+def test_provenance_tells_where_the_weights_come_from(tmp_path):
+    main(config(tmp_path, digitizer={"_target_": "test_evaluate.WithCard", "model": "unet:1"}))
+    facts = json.loads((tmp_path / "provenance.json").read_text())
+    assert facts["models"] == {"baseline": {"model": "unet:1", "started_from": "imagenet"}}
+    assert facts["n_crops"] == 6
+    assert "started_from imagenet" in (tmp_path / "report.html").read_text()
 
 
 def test_figures_do_not_depend_on_a_failure(tmp_path):

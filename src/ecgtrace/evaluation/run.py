@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -67,7 +67,8 @@ class DigitizerLike(Protocol):
     What is evaluated.
 
     A digitizer may also have `uses_true_mask = True`: it is then given the crop's mask (the ceiling
-    of a method, not a method), and `model`, the name of the model that it rests on.
+    of a method, not a method); `model`, the name of the model that it rests on; and `segmenter.card`, a
+    dataclass that says where the model's weights come from.
     """
 
     name: str
@@ -407,9 +408,10 @@ def _model_name(digitizer: DigitizerLike) -> str:
 
 
 def _model_facts(digitizer: DigitizerLike) -> dict[str, Any]:
-    """Name of the model and what it says about its weights (`model_facts`), if it says anything."""
-    facts = getattr(digitizer, "model_facts", {})
-    return {"model": _model_name(digitizer), **(facts() if callable(facts) else dict(facts))}
+    """Name of the model, and the card of its weights: what they were started from and trained on."""
+    card = getattr(getattr(digitizer, "segmenter", None), "card", None)
+    facts = asdict(card) if is_dataclass(card) and not isinstance(card, type) else {}
+    return {"model": _model_name(digitizer), **facts}
 
 
 def _fingerprints(
