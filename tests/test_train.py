@@ -107,6 +107,16 @@ def test_a_killed_run_resumes_to_the_same_metrics(uninterrupted, tmp_path):
         np.testing.assert_array_equal(value, theirs[name])
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_every_epoch_can_be_resumed_from(uninterrupted):
+    """Not only those that were the best so far."""
+    folder, metrics = uninterrupted
+    last = torch.load(folder / "last.ckpt", map_location="cpu", weights_only=False)
+    best = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=False)
+    assert last["epoch"] == 2
+    assert best["epoch"] == metrics["best_epoch"]
+
+
 def test_an_epoch_that_is_trained_again_replaces_its_row(tmp_path):
     path = tmp_path / "metrics.csv"
     log = EpochCsvLogger(path)

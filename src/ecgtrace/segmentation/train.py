@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,25 +70,20 @@ def main(cfg: DictConfig) -> dict[str, Any]:
         instantiate(cfg.model.optimizer),
         **cfg.model.schedule,
     )
-    best = ModelCheckpoint(
-        folder,
-        filename="best",
-        monitor="val/iou",
-        mode="max",
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    keep = partial(ModelCheckpoint, folder, save_on_train_epoch_end=True, enable_version_counter=False)
+    best = keep(filename="best", monitor="val/iou", mode="max")
+    # Not `save_last` of the other: that saves only epochs that are the best so far.
+    last = keep(filename="last", monitor=None)
     trainer = instantiate(
         cfg.trainer,
-        callbacks=[best, *_keep_epochs(cfg, folder), LearningRateMonitor("epoch"), *_progress(cfg)],
+        callbacks=[best, last, *_keep_epochs(cfg, folder), LearningRateMonitor("epoch"), *_progress(cfg)],
         logger=_loggers(cfg, folder),
         default_root_dir=folder,
         enable_progress_bar=cfg.progress,
         log_every_n_steps=10,
     )
-    last = folder / "last.ckpt"
-    trainer.fit(module, datamodule, ckpt_path=str(last) if last.is_file() else None)
+    resumed = folder / "last.ckpt"
+    trainer.fit(module, datamodule, ckpt_path=str(resumed) if resumed.is_file() else None)
     return _finish(cfg, folder, trainer, datamodule, module, best, started_from)
 
 

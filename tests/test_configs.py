@@ -1,0 +1,132 @@
+"""Every file in conf/ composes, every object that it names can be built, and set-up files agree."""
+
+import inspect
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+from ecgtrace.pages.style import PageStyle
+
+ROOT = Path(__file__).resolve().parents[1]
+CONF = ROOT / "conf"
+
+
+def options(group):
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def hydra_conf():
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+def build(node):
+    """Build an object; a partial takes any keyword until it is called, its signature does not."""
+    made = instantiate(node, _convert_="object")
+    if hasattr(made, "keywords"):
+        inspect.signature(made.func).bind_partial(*made.args, **made.keywords)
+    return made
+
+
+@pytest.mark.parametrize("page", options("page"))
+@pytest.mark.parametrize("signals", options("signals"))
+def test_pages_and_signals(page, signals):
+    root = [] if signals == "sample" else ["signals.root=nowhere"]
+    cfg = compose("evaluate", [f"page={page}", f"signals={signals}", *root])
+    assert isinstance(build(cfg.page), PageStyle)
+    build(cfg.signals)
+
+
+def test_the_default_style_is_the_published_one():
+    """`PageStyle()` and conf/page/published.yaml say the same, but for JPEG, which saving does."""
+    cfg = compose("evaluate", ["page.degradation.jpeg_quality=null"])
+    assert build(cfg.page) == PageStyle()
+
+
+@pytest.mark.parametrize("digitizer", options("digitizer"))
+@pytest.mark.parametrize("subset", options("subset"))
+def test_evaluate(digitizer, subset):
+    cfg = compose("evaluate", [f"digitizer={digitizer}", f"subset={subset}", "logger=none"])
+    assert callable(build(cfg.digitizer))
+    assert build(cfg.data).split == "test"
+    build(cfg.align), build(cfg.bootstrap)
+
+
+@pytest.mark.parametrize("augmentation", options("augmentation"))
+@pytest.mark.parametrize("training", options("training"))
+def test_train(augmentation, training, tmp_path):
+    root = [f"training.root={tmp_path}"] if training == "folder" else []
+    cfg = compose("train", [f"augmentation={augmentation}", f"training={training}", *root])
+    build(cfg.augmentation)
+    if training == "drawn":
+        data = build(cfg.training)
+        assert (data["train"].split, data["val"].split) == ("train", "val")
+
+
+@pytest.mark.parametrize("trainer", options("trainer"))
+@pytest.mark.parametrize("model", options("model"))
+def test_model_and_trainer(trainer, model):
+    cfg = compose("train", [f"trainer={trainer}", f"model={model}", "model.network.encoder_weights=null"])
+    build(cfg.model.loss), build(cfg.model.optimizer), build(cfg.model.network)
+    import lightning
+
+    wanted = {k for k in cfg.trainer if k != "_target_"}
+    assert wanted <= set(inspect.signature(lightning.Trainer.__init__).parameters)
+    assert cfg.trainer.max_epochs == 20
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_experiments_compose(experiment):
+    text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
+    entry = "train" if "train.py" in text else "evaluate"
+    compose(entry, [f"+experiment={experiment}" if entry == "evaluate" else f"experiment={experiment}"])
+
+
+@pytest.mark.parametrize("logger", options("logger"))
+@pytest.mark.parametrize("entry", ["evaluate", "train"])
+def test_loggers(entry, logger):
+    build(compose(entry, [f"logger={logger}"]).logger)
+
+
+@pytest.mark.parametrize("entry", ["digitize", "generate"])
+def test_other_entry_points_compose(entry):
+    compose(entry, ["input=x"] if entry == "digitize" else [])
+
+
+def test_a_mistyped_key_is_refused():
+    with pytest.raises(Exception, match="fs_hzz"):
+        compose("evaluate", ["digitizer.fs_hzz=100"])
+
+
+def test_conda_and_make_install_from_the_same_files():
+    """environment.yml names no package of its own, so it cannot drift from pyproject.toml."""
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    pip = environment["dependencies"][-1]["pip"]
+    assert pip == ["--constraint constraints.txt", "--editable .[dev]"]
+    python = next(d for d in environment["dependencies"] if str(d).startswith("python="))
+    assert (
+        python.split("=")[1]
+        in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    )
+    assert "-c constraints.txt -e '.[dev]'" in (ROOT / "Makefile").read_text()
+
+
+def test_every_dependency_is_constrained():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    names = {_normal(requirement.split(">")[0].split("[")[0]) for requirement in wanted}
+    pinned = {
+        _normal(line.split("==")[0])
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if not line.startswith("#")
+    }
+    assert names <= pinned
+
+
+def _normal(name):
+    return name.strip().lower().replace("_", "-")
