@@ -147,7 +147,8 @@ def test_degraded_pictures(px_per_mm, degrade):
 @pytest.mark.parametrize("px_per_mm", [4, 15.64])
 def test_rotated_pictures(px_per_mm, angle_deg):
     """The distance along the image axes is larger than across the lines by 1 / cos."""
-    assert_scale(rotated(crop(px_per_mm, height=330, width=1040), angle_deg), px_per_mm)
+    scale = assert_scale(rotated(crop(px_per_mm, height=330, width=1040), angle_deg), px_per_mm)
+    assert scale.px_per_mm_x == pytest.approx(px_per_mm, rel=5e-4)
 
 
 @pytest.mark.parametrize("stroke_mm", [0.1, 0.6])
@@ -211,11 +212,13 @@ def test_lines_are_where_they_were_drawn():
     assert len(scale.lines_x) > 70
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("px_per_mm", [4, 8, 15.64])
-def test_beats_without_a_grid_are_no_grid(px_per_mm, seed):
-    """Regular beats, 83 px apart at 4 px/mm, are a comb too; JPEG adds its blocks of 8 px."""
-    image = with_trace(np.full((110, 1000, 3), 255, np.uint8), px_per_mm, seed=seed)
+@pytest.mark.parametrize(
+    ("px_per_mm", "height", "width"), [(4, 60, 1000), (4, 110, 1000), (8, 200, 500), (15.64, 110, 1000)]
+)
+@pytest.mark.parametrize("seed", range(2))
+def test_beats_without_a_grid_are_no_grid(px_per_mm, height, width, seed):
+    """Regular beats, 83 px apart at 4 px/mm, are a comb too; in 60 px they go from edge to edge."""
+    image = with_trace(np.full((height, width, 3), 255, np.uint8), px_per_mm, seed=seed)
     for picture in (image, jpeg(noisy(image, 8), 40), cv2.GaussianBlur(image, (0, 0), 1)):
         with pytest.raises(GridNotFoundError, match=r"pass px_per_mm=\.\.\."):
             detect_grid(picture)
@@ -348,6 +351,7 @@ def test_which_family(weak):
     assert not has_minor_lines(alone, 3.3, 60)
     assert not has_major_lines(comb(12), 3.3, 12)
     assert not has_major_lines(comb(12, strength=(1, 0.7, 0.9, 0.6, 0.95)), 3.3, 12)  # only uneven print
+    assert not has_major_lines(comb(12, strength=(1, 0.3, 0.9, 0.3, 0.3)), 3.3, 12)  # two of five are strong
 
 
 def test_evened_lets_weak_lines_count():

@@ -9,13 +9,12 @@ and why we deviate:
   green channel and not 70 % of it, and pictures that are grey already stay as they are.
 - The clusters only tell ink from paper and grid. The middle cluster alone would lose pale minor
   lines, which fall into the cluster of the paper; so ink is removed and the rest keeps its grey.
-- Opening and closing act on the ink (specks go, the stroke is closed and widened by its blurred
-  edge); lines are enhanced by averaging along them, in strips, which noise and JPEG survive where
-  an opening by a line would not.
-- The Hough transform gives the direction and proves the lines; their spacing comes from the profile
-  along that direction: a comb of harmonics finds the period, then all lines get integer numbers and
-  a least-squares line through (number, position) is the scale. A mean of raw gaps counts every
-  missed line as a gap of twice the size.
+- Closing and widening act on the ink. Lines are not enhanced by an opening, which noise and JPEG
+  break, but by averaging along them, in strips.
+- The Hough transform gives the direction; the spacing comes from the profile along it: a comb of
+  harmonics finds the period, then all lines get integer numbers and a least-squares line through
+  (number, position) is the scale. A mean of raw gaps counts every missed line as a gap of twice the
+  size. A family counts only if its lines go from edge to edge, which the beats of a trace do not.
 - Whether the period is 1 mm or 5 mm is decided from the two families of lines.
 
 Hough for lines: Duda, R. O., & Hart, P. E. (1972). Communications of the ACM, 15(1), 11-15,
@@ -38,7 +37,6 @@ from ecgtrace.types import FloatArray, GridScale
 from ecgtrace.units import LARGE_SQUARE_MM
 
 MINOR_PER_MAJOR = int(LARGE_SQUARE_MM)
-_FloatImage = NDArray[np.float32]
 
 _MAX_SIDE_PX = (2000, 4096)  # height, width worked on; 4096 px hold 170 mm even at 24 px/mm
 _MIN_SIDE_PX = 16
@@ -103,8 +101,10 @@ def detect_grid(
     Returns
     -------
     GridScale
-        `confidence` is the share of expected lines that were seen, halved where 1 mm and 5 mm could
-        only be told apart by plausibility, times 0.8 where one axis copies the other.
+        `confidence` is the share of expected lines that were seen, times 0.8 where one axis copies
+        the other, times 0.9 where one family of lines was seen and only one reading of it is
+        plausible, times 0.5 where 1 mm and 5 mm both are and the width of the trace had to decide
+        (0.3 without a trace).
 
     Raises
     ------
@@ -178,11 +178,12 @@ def _detect(image: NDArray[np.uint8], min_px: float, max_px: float) -> GridScale
         scale, decided = _joint_scale(darkness, around_ink, stroke_px, min_px, max_px)
         if decided:
             return scale
-        undecided += [scale] if scale is not None else []
+        # The beats of a trace are regular too, but only a grid has lines in both directions.
+        if scale is not None and not (scale.square_assumed and mask is without_lines):
+            undecided.append(scale)
     if undecided:
         return max(undecided, key=lambda scale: scale.confidence)
     scale, _ = _joint_scale(darkness, np.zeros_like(ink), None, min_px, max_px)
-    # The beats of a trace are regular too, but only a grid has lines in both directions.
     return None if scale is None or scale.square_assumed else scale
 
 
