@@ -1,4 +1,4 @@
-"""Digitize pictures of ECG leads: python digitize.py input=FILE_OR_DIR output_dir=DIR; see conf/digitize.yaml."""
+"""Digitize pictures of ECG leads: python digitize.py input=FILE_OR_DIR; see conf/digitize.yaml."""
 
 import sys
 

@@ -21,10 +21,15 @@ SHIFT = 4  # OpenCV draws on a raster of 1/16 px
 
 
 def wave_mv(time_s):
-    """Three beats of P, R, S and T: sums of Gaussians, R wider than it is in life: columns of ink lose peaks."""
+    """Three beats of P, R, S and T: sums of Gaussians, R wider than in life: columns of ink lose peaks."""
     total = np.zeros_like(time_s)
     for beat_s in (0.45, 1.27, 2.06):
-        for lag_s, width_s, mv in ((-0.17, 0.04, 0.12), (0, 0.04, 1.1), (0.06, 0.035, -0.25), (0.28, 0.07, 0.3)):
+        for lag_s, width_s, mv in (
+            (-0.17, 0.04, 0.12),
+            (0, 0.04, 1.1),
+            (0.06, 0.035, -0.25),
+            (0.28, 0.07, 0.3),
+        ):
             total += mv * np.exp(-(((time_s - beat_s - lag_s) / width_s) ** 2))
     return total
 

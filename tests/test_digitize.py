@@ -73,7 +73,9 @@ def test_a_planted_signal_comes_back(tmp_path):
     truth -= np.median(truth)
     assert np.corrcoef(table["amplitude_mv"], truth)[0, 1] > 0.99
     assert np.ptp(table["amplitude_mv"]) == pytest.approx(np.ptp(truth), rel=0.03)
-    shifted = [np.corrcoef(table["amplitude_mv"], wave_mv(table["time_s"] + lag))[0, 1] for lag in (-0.004, 0.004)]
+    shifted = [
+        np.corrcoef(table["amplitude_mv"], wave_mv(table["time_s"] + lag))[0, 1] for lag in (-0.004, 0.004)
+    ]
     assert max(shifted) < np.corrcoef(table["amplitude_mv"], truth)[0, 1]
     assert table["time_s"][0] == 0 and table["time_s"][-1] == pytest.approx(SECONDS, abs=0.01)
     facts = json.loads((tmp_path / "out" / "lead.json").read_text())
@@ -91,7 +93,9 @@ def variants(folder):
     Image.fromarray(rgb).save(folder / "rgb.png")
     Image.fromarray(grey).save(folder / "grey.png")
     Image.fromarray(grey.astype(np.uint16) * 257).save(folder / "grey16.png")
-    Image.fromarray(np.dstack([rgb * 0, 255 - grey])).save(folder / "alpha.png")  # black ink, more or less clear
+    Image.fromarray(np.dstack([rgb * 0, 255 - grey])).save(
+        folder / "alpha.png"
+    )  # black ink, more or less clear
     Image.fromarray(np.rot90(rgb)).save(folder / "turned.png", exif=exif)
     Image.fromarray(rgb).save(folder / "page.tif")
 
@@ -137,7 +141,16 @@ def names(folder, **options):
 
 
 def test_inputs_of_a_folder(tmp_path):
-    for name in ("b.PNG", "a.jpeg", "c.txt", ".hidden.png", "a.overlay.png", "sub/d.tif", ".git/e.png", "f.png/x"):
+    for name in (
+        "b.PNG",
+        "a.jpeg",
+        "c.txt",
+        ".hidden.png",
+        "a.overlay.png",
+        "sub/d.tif",
+        ".git/e.png",
+        "f.png/x",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert names(tmp_path) == {"a.jpeg": "a", "b.PNG": "b"}
@@ -179,7 +192,16 @@ def test_every_input_leaves_a_row_and_a_note(tmp_path):
         ("sub/a", "ok", ""),
     ]
     written = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert written == {"a.csv", "a.json", "b.json", "c.json", "d.json", "sub/a.csv", "sub/a.json", "summary.csv"}
+    assert written == {
+        "a.csv",
+        "a.json",
+        "b.json",
+        "c.json",
+        "d.json",
+        "sub/a.csv",
+        "sub/a.json",
+        "summary.csv",
+    }
     header, *rows = (out / "summary.csv").read_text().splitlines()
     assert tuple(header.split(",")) == COLUMNS and len(rows) == 5
     assert read_signal(out / "sub" / "a.csv")["amplitude_mv"][0] == 0.7
@@ -201,7 +223,9 @@ def test_the_number_of_threads_does_not_matter(tmp_path):
     write_pictures(tmp_path, {f"{level:03d}.png": level for level in range(60, 80)})
     inputs = find_inputs(tmp_path)
     for workers in (1, 4):
-        digitize_files(inputs, Counting(), tmp_path / f"{workers}", BatchOptions(workers=workers, progress=False))
+        digitize_files(
+            inputs, Counting(), tmp_path / f"{workers}", BatchOptions(workers=workers, progress=False)
+        )
     for item in inputs:
         if item.name != "066":
             one, four = ((tmp_path / f"{workers}" / f"{item.name}.csv").read_bytes() for workers in (1, 4))
@@ -245,7 +269,10 @@ def test_files_of_another_origin_are_kept(tmp_path):
     (tmp_path / "b.json").write_text('{"label": 1}')
     results = digitize_files(find_inputs(tmp_path), Counting(), tmp_path, QUIET)
     assert [result.status for result in results] == ["failed", "failed", "ok"]
-    assert results[0].message == "a.csv or .json is there already and not of our making; choose another output_dir"
+    assert (
+        results[0].message
+        == "a.csv or .json is there already and not of our making; choose another output_dir"
+    )
     assert (tmp_path / "a.csv").read_text() == "truth\n"
     assert (tmp_path / "b.json").read_text() == '{"label": 1}'
     again = digitize_files(find_inputs(tmp_path), Counting(), tmp_path, QUIET)
@@ -271,7 +298,10 @@ def test_an_interrupt_leaves_a_summary_of_what_was_done(tmp_path, workers):
     write_pictures(tmp_path, {f"{level}.png": level for level in (10, 11, 12, 14)})
     with pytest.raises(KeyboardInterrupt):
         digitize_files(
-            find_inputs(tmp_path), Interrupted(), tmp_path / "out", BatchOptions(workers=workers, progress=False)
+            find_inputs(tmp_path),
+            Interrupted(),
+            tmp_path / "out",
+            BatchOptions(workers=workers, progress=False),
         )
     assert list(summary_of(tmp_path / "out")) == ["10.png", "11.png"]
 
@@ -339,7 +369,9 @@ def test_without_an_output_dir_a_run_folder_is_made(tmp_path, monkeypatch, capfd
 
 
 def test_paths_are_quoted_for_hydra():
-    assert quoted_paths(["input='a b'", "output_dir=${x}", "digitizer.fs_hz=1", "weights=null", "--help"]) == [
+    assert quoted_paths(
+        ["input='a b'", "output_dir=${x}", "digitizer.fs_hz=1", "weights=null", "--help"]
+    ) == [
         "input='a b'",
         "output_dir=${x}",
         "digitizer.fs_hz=1",
@@ -353,7 +385,12 @@ def test_as_the_shell_runs_it(tmp_path):
     """The exit code of the process, and its last lines."""
     Image.fromarray(lead()).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"no picture")
-    arguments = [f"input={tmp_path}", f"output_dir={tmp_path / 'out'}", "digitizer=baseline", "progress=false"]
+    arguments = [
+        f"input={tmp_path}",
+        f"output_dir={tmp_path / 'out'}",
+        "digitizer=baseline",
+        "progress=false",
+    ]
     done = subprocess.run(
         [sys.executable, str(ROOT / "digitize.py"), *arguments],
         capture_output=True,
@@ -363,9 +400,8 @@ def test_as_the_shell_runs_it(tmp_path):
     )
     assert done.returncode == 1, done.stderr
     assert done.stdout == f"1 ok, 1 failed\nsummary: {tmp_path / 'out' / 'summary.csv'}\n"
-    assert done.stderr.splitlines() == [
-        f"failed: {tmp_path / 'b.png'}: b.png is not a picture; these are read: png, jpg, bmp, webp, tiff, gif"
-    ]
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"failed: {tmp_path / 'b.png'}: b.png is not a picture; these are read: ")
 
 
 # Python -------------------------------------------------------------------------------------------
@@ -378,7 +414,13 @@ def test_the_digitizer_takes_files_arrays_and_pictures(tmp_path):
     assert digitizer.name == "baseline" and digitizer.model == ""
     first = digitizer(rgb)
     assert first.fs_hz == 250
-    sources = (tmp_path / "a.png", str(tmp_path / "a.png"), Image.fromarray(rgb), rgb[..., 0], rgb.astype(np.uint16) * 257)
+    sources = (
+        tmp_path / "a.png",
+        str(tmp_path / "a.png"),
+        Image.fromarray(rgb),
+        rgb[..., 0],
+        rgb.astype(np.uint16) * 257,
+    )
     for image in sources:
         np.testing.assert_array_equal(digitizer(image).amplitude_mv, first.amplitude_mv)
 

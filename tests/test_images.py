@@ -224,7 +224,9 @@ def test_a_file_that_may_not_be_read(tmp_path, rgb, monkeypatch):
 # What can show a trace ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("level", "words"), [(0, "is black"), (20, "is black"), (128, "empty"), (255, "empty")])
+@pytest.mark.parametrize(
+    ("level", "words"), [(0, "is black"), (20, "is black"), (128, "empty"), (255, "empty")]
+)
 def test_one_colour_shows_nothing(level, words):
     with pytest.raises(InputImageError, match=words):
         check_picture(np.full((100, 200, 3), level, np.uint8))
@@ -245,7 +247,9 @@ def sheet(major=120, minor=230, paper=255):
     return image
 
 
-@pytest.mark.parametrize(("major", "minor", "paper"), [(120, 230, 255), (0, 0, 255), (190, 250, 255), (90, 130, 200)])
+@pytest.mark.parametrize(
+    ("major", "minor", "paper"), [(120, 230, 255), (0, 0, 255), (190, 250, 255), (90, 130, 200)]
+)
 def test_an_empty_grid_shows_no_trace(major, minor, paper):
     noise = np.random.default_rng(1).normal(0, 2, (200, 400, 1))
     image = np.clip(sheet(major, minor, paper) + noise, 0, 255).astype(np.uint8)

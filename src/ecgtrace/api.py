@@ -1,18 +1,17 @@
 """The tool as a Python object; needs no configuration files, so it works from an installed wheel."""
 
+import dataclasses
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
 from ecgtrace.errors import ConfigError
 from ecgtrace.images import Picture, as_rgb, check_picture, picture_of, read_picture
 from ecgtrace.types import LeadSignal
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 NAMES = ("proposed", "baseline")
 MAX_FS_HZ = 10_000.0  # far above any ECG recorder; a slip of the keyboard must not fill the memory
@@ -21,7 +20,9 @@ MAX_FS_HZ = 10_000.0  # far above any ECG recorder; a slip of the keyboard must 
 class DigitizerLike(Protocol):
     """A digitizer as the packages below make them; it may also have `model`, the name of its network."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name of the method."""
 
     def __call__(self, image: NDArray[np.uint8], mask: NDArray | None = None) -> LeadSignal:
         """Digitize the picture of one lead."""
@@ -51,8 +52,8 @@ class Digitizer:
     ...     return (image[..., 0] < 128).astype(np.float32)
     >>> digitizer = Digitizer(ProposedDigitizer(dark_is_ink, px_per_mm=8.0))
     >>> signal = digitizer(image)
-    >>> round(signal.time_s[-1], 1), round(float(np.ptp(signal.amplitude_mv)), 1)
-    (2.0, 2.0)
+    >>> print(f"{signal.time_s[-1]:.1f} s, {np.ptp(signal.amplitude_mv):.1f} mV from peak to peak")
+    2.0 s, 2.0 mV from peak to peak
     """
 
     def __init__(self, digitizer: DigitizerLike) -> None:
@@ -79,7 +80,8 @@ class Digitizer:
         fs_hz : float, optional
             Sampling frequency of the signals in Hz.
         px_per_mm : float, optional
-            Scale of the pictures, where it is known; by default it is found in each. Only `proposed` takes it.
+            Scale of the pictures, where it is known; by default it is found in each. A digitizer that
+            has no use for it refuses it.
         device : str, optional
             Where the network runs; "auto" takes a GPU where there is one.
 
@@ -106,7 +108,7 @@ class Digitizer:
             return cls(with_scale(BaselineDigitizer(fs_hz=fs_hz), px_per_mm))
         raise ConfigError(f"there is no digitizer '{name}'; choose one of: {', '.join(NAMES)}")
 
-    def __call__(self, image: "str | Path | Image | NDArray") -> LeadSignal:
+    def __call__(self, image: str | Path | Image | NDArray) -> LeadSignal:
         """
         Digitize the picture of one lead.
 
@@ -140,11 +142,11 @@ class Digitizer:
         return str(getattr(self._digitizer, "model", ""))
 
 
-def load(image: "str | Path | Image | NDArray") -> Picture:
+def load(image: str | Path | Image | NDArray) -> Picture:
     """Read a file, or take over pixels, as RGB."""
     if isinstance(image, str | Path):
         return read_picture(image)
-    if hasattr(image, "getexif"):  # a picture of Pillow
+    if isinstance(image, Image):
         return picture_of(image)
     return Picture(as_rgb(image))
 
@@ -175,13 +177,11 @@ def with_scale(digitizer: Any, px_per_mm: float | None) -> Any:
     ConfigError
         If this digitizer always finds the scale itself.
     """
-    from dataclasses import fields, is_dataclass, replace
-
     if px_per_mm is None:
         return digitizer
-    if not (is_dataclass(digitizer) and "px_per_mm" in {field.name for field in fields(digitizer)}):
+    if not hasattr(digitizer, "px_per_mm"):
         raise ConfigError(f"digitizer {digitizer.name} finds the scale itself; leave px_per_mm out")
-    return replace(digitizer, px_per_mm=float(px_per_mm))
+    return dataclasses.replace(digitizer, px_per_mm=float(px_per_mm))
 
 
 def check_fs(value: Any, name: str) -> None:

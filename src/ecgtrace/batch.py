@@ -41,6 +41,7 @@ EXIT_OK, EXIT_FAILED = 0, 1
 # 0.01 microvolt; one pixel of a scan at 600 dpi is 4 microvolt.
 _AMPLITUDE_DECIMALS = 5
 _CONFIDENCE_DECIMALS = 3
+_MAX_PLAUSIBLE_PX_PER_MM = 40.0  # 1000 dpi
 _MESSAGE_LENGTH = 300
 _FAILURES_SHOWN = 10
 _drawing = Lock()  # matplotlib's caches are not made for threads
@@ -283,7 +284,8 @@ def digitize_file(
         write_signal(signal, _output(output_dir, item, ".csv"))
         if options.overlays:
             _draw(picture.rgb, signal, item, _output(output_dir, item, OVERLAY_SUFFIX))
-        facts = {"status": OK, "message": "; ".join(picture.notes), **_facts(signal)}
+        notes = [*picture.notes, *_doubts(signal)]
+        facts = {"status": OK, "message": "; ".join(notes), **_facts(signal)}
     except Exception as error:  # one bad picture must not stop the others
         facts = {"status": FAILED, "message": describe(error)}
     result = FileResult(
@@ -482,6 +484,14 @@ def _facts(signal: LeadSignal) -> dict[str, Any]:
     }
 
 
+def _doubts(signal: LeadSignal) -> list[str]:
+    """Say what should make a user look; where there is no grid, regular beats may be taken for one."""
+    found = max(signal.scale.px_per_mm_x, signal.scale.px_per_mm_y)
+    if found <= _MAX_PLAUSIBLE_PX_PER_MM:
+        return []
+    return [f"the scale found, {found:.1f} px/mm, is finer than that of any usual scan; is there a grid?"]
+
+
 def _with_json(
     result: FileResult, path: Path, item: InputFile, digitizer: DigitizerLike, options: BatchOptions
 ) -> FileResult:
@@ -564,12 +574,15 @@ def build_digitizer(cfg: DictConfig) -> DigitizerLike:
         check_fs(cfg.digitizer.fs_hz, "digitizer.fs_hz")
     if cfg.px_per_mm is not None:
         check_number(cfg.px_per_mm, "px_per_mm", 0.1, 1000.0)
-    name = cfg.digitizer.get("name") or "of this configuration"
     if cfg.digitizer.get("uses_true_mask"):
-        raise ConfigError(f"digitizer {name} reads the true mask, which a picture does not have; use another")
+        raise ConfigError(
+            f"digitizer {cfg.digitizer.get('name')} reads the true mask, which a picture does not have; "
+            "use another"
+        )
     own = cfg.digitizer.copy()
     if cfg.weights is not None:
         if OmegaConf.select(own, "segmenter.weights") is None:
+            name = instantiate(own).name
             raise ConfigError(f"digitizer {name} has no network; leave weights out")
         own.segmenter.weights = str(cfg.weights)
     try:

@@ -206,12 +206,12 @@ def _widened(line: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _open(path: Path) -> Image.Image:
-    """Open without decoding; Pillow's own warning of huge pictures is made ours."""
+    """Open without decoding; of pictures over Pillow's own limit it raises before their size is known."""
     with _open_lock, warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `_check_size` is stricter
         try:
             return Image.open(path)
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        except Image.DecompressionBombError:
             raise _too_large(path.name, "it") from None
 
 

@@ -1,0 +1,336 @@
+"""docs/bad_inputs.md is true: each input of its tables is made and gives the message told there."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from planted_picture import ROOT, command, grid, lead, summary_of
+from test_images import png, png_16_bit_rgb
+
+from ecgtrace import images
+
+DOCUMENT = ROOT / "docs" / "bad_inputs.md"
+BASELINE = "digitizer=baseline"
+
+
+def tables():
+    """Return the rows of each table, by its heading: input -> (message, exit code)."""
+    found, heading = {}, ""
+    for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            heading = line.removeprefix("## ").split(" (")[0]
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and cells[0] not in ("input", "---"):
+            found.setdefault(heading, {})[cells[0]] = (cells[1], int(cells[2]))
+    return found
+
+
+TABLES = tables()
+
+
+def agrees(told, message):
+    """Compare; "..." in the document stands for what another library says, or for a list."""
+    return re.fullmatch(".+".join(re.escape(part) for part in told.split("...")), message) is not None
+
+
+def save(folder, name="lead.png", array=None, **options):
+    Image.fromarray(lead() if array is None else array).save(folder / name, **options)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+# Pictures that fail: each function makes one in an empty folder, and may return options. ------------
+
+
+def png_cut_short(folder, monkeypatch):
+    save(folder)
+    cut(folder / "lead.png")
+
+
+def jpeg_cut_short(folder, monkeypatch):
+    save(folder, "lead.jpg")
+    cut(folder / "lead.jpg")
+
+
+def without_permission(folder, monkeypatch):
+    """Permissions do not bind an administrator, so the system's refusal is played."""
+    save(folder)
+    opened = images._open
+
+    def refuse(path):
+        if path.name == "lead.png":
+            raise PermissionError(13, "Permission denied")
+        return opened(path)
+
+    monkeypatch.setattr(images, "_open", refuse)
+
+
+def no_grid(folder, monkeypatch):
+    save(folder, array=lead(np.full((260, 810, 3), 255, np.uint8))[:, :400])
+
+
+def unseen(folder, monkeypatch):
+    save(folder)
+    return [f"weights={weights(folder.parent)}"]
+
+
+def no_grid_proposed(folder, monkeypatch):
+    no_grid(folder, monkeypatch)
+    return [f"weights={weights(folder.parent)}"]
+
+
+def one_of_ten(folder, monkeypatch):
+    for index in range(9):
+        save(folder, f"{index:02d}.png")
+    cut(folder / "04.png")
+
+
+FAILING = {
+    "PNG cut short": png_cut_short,
+    "JPEG cut short": jpeg_cut_short,
+    "empty file": lambda folder, _: (folder / "lead.png").touch(),
+    "text named .png": lambda folder, _: (folder / "lead.png").write_text("time_s\n0.0\n") and None,
+    "file without permission to read": without_permission,
+    "32-bit grey levels": lambda folder, _: save(folder, "lead.tif", np.full((200, 200), 100_000, np.int32)),
+    "8 px wide": lambda folder, _: save(folder, array=lead()[:200, 100:108]),
+    "30,000 x 3,000 px": lambda folder, _: save(
+        folder, array=np.zeros((3_000, 30_000), np.uint8), compress_level=1
+    ),
+    "header that claims 100,000 x 100,000 px": lambda folder, _: (
+        (folder / "lead.png").write_bytes(png(100_000, 100_000, 8, 0, bytes(9))) and None
+    ),
+    "all black": lambda folder, _: save(folder, array=np.zeros((200, 400, 3), np.uint8)),
+    "all white": lambda folder, _: save(folder, array=np.full((200, 400, 3), 255, np.uint8)),
+    "grid without a trace": lambda folder, _: save(folder, array=grid()),
+    "trace without a grid, baseline": no_grid,
+    "trace without a grid, proposed": no_grid_proposed,
+    "trace that the network does not see, proposed": unseen,
+    "table of another origin where the output should go": lambda folder, _: save(folder),
+    "one file cut short in a folder of ten": one_of_ten,
+}
+
+
+def weights(folder, encoder="resnet18", said="resnet18"):
+    """Weights of a small network that sees nothing anywhere."""
+    torch = pytest.importorskip("torch")
+    from ecgtrace.segmentation.unet import UNet
+    from ecgtrace.segmentation.weights import WeightsCard, save_weights
+
+    network = UNet(encoder, encoder_weights=None)
+    with torch.no_grad():
+        network.network.segmentation_head[0].weight.zero_()
+        network.network.segmentation_head[0].bias.fill_(-5.0)
+    path = folder / "other.safetensors"
+    save_weights(network, WeightsCard("unet", said, 64, 64, 2.5, "random"), path)
+    return path
+
+
+def test_the_document_names_the_inputs_made_here():
+    assert {name: set(rows) for name, rows in TABLES.items()} == {
+        "Pictures that fail": set(FAILING),
+        "Pictures that are taken as they are": set(TAKEN),
+        "Wrong usage": set(USAGE),
+        "Crops with their truth": set(CROPS),
+    }
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_a_picture_that_fails(tmp_path, monkeypatch, capfd, name):
+    """A good picture beside it is digitized all the same."""
+    told, told_code = TABLES["Pictures that fail"][name]
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    options = FAILING[name](folder, monkeypatch) or [BASELINE]
+    proposed = options != [BASELINE]
+    bad = told.split(".")[0] if told.startswith("04") else "lead"
+    if name.startswith("table of another origin"):
+        (out / "lead.csv").write_text("truth\n")
+    save(folder, "good.png")
+    arguments = [f"input={folder}", f"output_dir={out}", "progress=false", "workers=1", *options]
+    code, _, errors = command(arguments, monkeypatch, capfd)
+    rows = summary_of(out)
+    assert len(rows) == len(list(folder.iterdir()))
+    if not proposed:  # the network of this test sees nothing in any picture
+        assert {row["status"] for name, row in rows.items() if not name.startswith(bad)} == {"ok"}
+        assert (out / "good.csv").is_file()
+    (row,) = (row for name, row in rows.items() if name.startswith(bad))
+    assert row["status"] == "failed"
+    assert agrees(told, row["message"]), row["message"]
+    assert code == told_code
+    assert "Traceback" not in errors and told.split("...")[0] in errors
+    if not name.startswith("table of another origin"):
+        assert json.loads((out / f"{bad}.json").read_text())["message"] == row["message"]
+        assert not (out / f"{bad}.csv").exists()
+
+
+# Pictures that are taken as they are -----------------------------------------------------------------
+
+
+def animated(name):
+    def make(folder):
+        page = Image.fromarray(lead()[..., 0])
+        page.save(folder / name, save_all=True, append_images=[page.point(lambda level: 255 - level)])
+
+    return make
+
+
+def rotated(folder):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(folder, array=np.rot90(lead()), exif=exif)
+
+
+def two_endings(folder):
+    save(folder, "lead.png")
+    save(folder, "lead.jpg")
+
+
+TAKEN = {
+    "grey": lambda folder: save(folder, array=lead()[..., 0]),
+    "16-bit grey": lambda folder: save(folder, array=lead()[..., 0].astype(np.uint16) * 257),
+    "16-bit RGB": lambda folder: (folder / "lead.png").write_bytes(
+        png_16_bit_rgb(lead().astype(np.uint16) * 257)
+    ),
+    "alpha (laid on white)": lambda folder: save(folder, array=np.dstack([lead() * 0, 255 - lead()[..., 0]])),
+    "palette": lambda folder: Image.fromarray(lead()).quantize(256).save(folder / "lead.png"),
+    "EXIF-rotated (turned upright)": rotated,
+    "CMYK JPEG": lambda folder: Image.fromarray(lead()).convert("CMYK").save(folder / "lead.jpg", quality=95),
+    "animated GIF": animated("lead.gif"),
+    "TIFF of several pages": animated("lead.tif"),
+    "30,000 px wide": lambda folder: save(folder, array=np.tile(lead(), (1, 38, 1))[:, :30_000]),
+    "JPEG named .png": lambda folder: save(folder, array=lead(), format="JPEG"),
+    "trace without a grid whose regular beats the baseline takes for one": lambda folder: save(
+        folder, array=lead(np.full((260, 810, 3), 255, np.uint8))
+    ),
+    "two pictures that differ in the ending alone (kept: `lead.png.csv`, `lead.jpg.csv`)": two_endings,
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_picture_that_is_taken(tmp_path, monkeypatch, capfd, name):
+    told, told_code = TABLES["Pictures that are taken as they are"][name]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    TAKEN[name](folder)
+    arguments = [f"input={folder}", f"output_dir={tmp_path / 'out'}", "progress=false", BASELINE]
+    code, _, errors = command(arguments, monkeypatch, capfd)
+    rows = summary_of(tmp_path / "out")
+    assert code == told_code, errors
+    assert [row["message"] for row in rows.values()] == [told] * len(list(folder.iterdir()))
+    assert all((tmp_path / "out" / f"{row['name']}.csv").is_file() for row in rows.values())
+    for file in re.findall(r"`(.*?)`", name):
+        assert (tmp_path / "out" / file).is_file()
+
+
+# Wrong usage -------------------------------------------------------------------------------------------
+
+
+def foreign_weights(folder):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    save_file({"weight": torch.zeros(2, 2)}, folder / "foreign.safetensors")
+
+
+def pickled(folder):
+    pytest.importorskip("torch").save({"state_dict": {}}, folder / "last.ckpt")
+
+
+def foreign_summary(folder):
+    (folder / "out").mkdir()
+    (folder / "out" / "summary.csv").write_text("patient,summary\n")
+
+
+def nothing(folder):
+    """The arguments say it all."""
+
+
+USAGE = {
+    "missing folder": (nothing, ["input=nowhere", BASELINE]),
+    "folder without pictures": (lambda folder: (folder / "empty").mkdir(), ["input=empty", BASELINE]),
+    "no input": (nothing, [BASELINE]),
+    "output_dir is a file": (nothing, ["output_dir=lead.png", BASELINE]),
+    "output_dir with a foreign summary.csv": (foreign_summary, [BASELINE]),
+    "missing weights": (nothing, ["weights=none.safetensors"]),
+    "weights that are text": (
+        lambda folder: (folder / "lead.safetensors").write_text("no weights at all"),
+        ["weights=lead.safetensors"],
+    ),
+    "weights that are a pickled checkpoint": (pickled, ["weights=last.ckpt"]),
+    "weights of another program": (foreign_weights, ["weights=foreign.safetensors"]),
+    "weights of another network": (
+        lambda folder: weights(folder, encoder="resnet34"),
+        ["weights=other.safetensors"],
+    ),
+    "weights for a digitizer without a network": (nothing, ["weights=any", BASELINE]),
+    "px_per_mm for a digitizer that takes none": (nothing, ["px_per_mm=8", BASELINE]),
+    "digitizer that needs the true mask": (nothing, ["digitizer=ceiling"]),
+    "unknown digitizer": (nothing, ["digitizer=basline"]),
+    "misspelt key": (nothing, ["overlay=true"]),
+    "misspelt key of the digitizer": (nothing, [BASELINE, "digitizer.fshz=100"]),
+    "unknown flag": (nothing, ["--overlay"]),
+    "option without a value": (nothing, ["recursive"]),
+    "negative rate": (nothing, ["digitizer.fs_hz=-1"]),
+    "rate that is no number": (nothing, ["digitizer.fs_hz=abc"]),
+    "scale that is no number": (nothing, ["px_per_mm=wide"]),
+    "switch that is neither true nor false": (nothing, ["recursive=maybe"]),
+    "no workers": (nothing, ["workers=0", BASELINE]),
+}
+
+
+@pytest.mark.parametrize("name", USAGE)
+def test_wrong_usage(tmp_path, monkeypatch, capfd, name):
+    """One line, code 2, and nothing written."""
+    told, told_code = TABLES["Wrong usage"][name]
+    make, arguments = USAGE[name]
+    save(tmp_path)
+    make(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    monkeypatch.chdir(tmp_path)
+    given = {argument.partition("=")[0] for argument in arguments} | (
+        {"input"} if name == "no input" else set()
+    )
+    defaults = [
+        f"{key}={value}" for key, value in (("input", "lead.png"), ("output_dir", "out")) if key not in given
+    ]
+    code, out, errors = command([*defaults, *arguments], monkeypatch, capfd)
+    assert code == told_code
+    assert errors.startswith("error: ") and errors.count("\n") == 1, errors
+    message = errors.removeprefix("error: ").rstrip("\n")
+    assert agrees(told, message), message
+    assert out == ""
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+# Crops with their truth --------------------------------------------------------------------------------
+
+CROPS = {
+    "mask of another size": ({"mask": np.zeros((10, 10), np.uint8)}, "mask-png/a.png"),
+    "signal of another length": ({"signal": [0.0, 1.0] * 4}, "signal-json/a.json"),
+    "NaN in a signal": ({"signal": [0.0] * 3 + [float("nan")] + [1.0] * 246}, "signal-json/a.json"),
+}
+
+
+@pytest.mark.parametrize("name", CROPS)
+def test_a_crop_whose_truth_is_broken(tmp_path, name):
+    """The message of its row; the names of files stand under the folder of crops."""
+    folder_module = pytest.importorskip("ecgtrace.crops.folder")
+    told, _ = TABLES["Crops with their truth"][name]
+    parts, _ = CROPS[name]
+    for part in ("image", "mask-png", "signal-json"):
+        (tmp_path / part).mkdir()
+    save(tmp_path / "image", "a.png")
+    mask = np.zeros((260, 810), np.uint8)
+    mask[100:103] = 255
+    save(tmp_path / "mask-png", "a.png", parts.get("mask", mask))
+    (tmp_path / "signal-json" / "a.json").write_text(json.dumps(parts.get("signal", [0.0, 1.0] * 125)))
+    (files,) = folder_module.find_crops(tmp_path)
+    with pytest.raises(folder_module.DataError) as caught:
+        folder_module.read_crop(files)
+    message = str(caught.value).replace(f"{tmp_path}/", "")
+    assert agrees(told, message), message
