@@ -40,7 +40,7 @@ from ecgtrace.types import Record
 from ecgtrace.units import LEADS
 
 ROOT = Path(__file__).resolve().parents[1]
-SMALL = PageStyle(px_per_mm=5.0, degradation=Degradation(jpeg_quality=75))
+SMALL = PageStyle(px_per_mm=5.0, degradation=Degradation(noise_std=2.0, jpeg_quality=75))
 PAGES = Pages(SampleRecords(), SMALL, rhythm=True)
 COUNTS = {"train": 2, "val": 1, "test": 1}
 CROPS = {"train": 20, "val": 4, "test": 2}
@@ -179,13 +179,15 @@ def test_scores_from_a_folder_are_those_drawn_on_the_fly(tmp_path):
     assert from_disk.drop(columns="seconds").equals(on_the_fly.drop(columns="seconds"))
 
 
-def test_a_page_is_saved_once(written):
+def test_a_page_is_saved_once(tmp_path):
     """The page's own JPEG and the file's are one and the same, not one upon the other."""
-    spec = DigitizationSet(PAGES, COUNTS).specs[1]
-    plan = PAGES.plan(spec)
-    image = picture(written / "digitization-dataset" / spec.name / f"{spec.name}.jpg")
+    pages = replace(PAGES, style=replace(SMALL, degradation=Degradation(jpeg_quality=75)))
+    disk_set = DigitizationSet(pages, {"train": 1})
+    export(disk_set, tmp_path, progress=False)
+    image = picture(tmp_path / "digitization-dataset" / "0_3by4" / "0_3by4.jpg")
     inner = slice(16, -32)  # blocks at the edge end with the page, or go on where a part is drawn
-    np.testing.assert_array_equal(image[inner, inner], draw(plan)[inner, inner])
+    drawn = draw(pages.plan(disk_set.specs[0]))
+    np.testing.assert_array_equal(image[inner, inner], drawn[inner, inner])
 
 
 # Defects of the original that must not be here ------------------------------------------------------
