@@ -326,8 +326,8 @@ def test_comb_explains_its_period_and_noise_nothing():
     assert explained[np.argmin(np.abs(periods - 17.3))] > 0.95
     assert explained[np.argmin(np.abs(periods - 11.0))] < 0.1
     assert explained[np.argmin(np.abs(periods - 17.3 / 2))] < 0.6
-    _, noise = comb_periods(np.random.default_rng(0).normal(size=800), 3, 120)
-    assert noise.max() < 0.2
+    _, noise = comb_periods(np.random.default_rng(0).normal(size=200), 3, 80)
+    assert abs(noise.mean()) < 0.06  # unadjusted, 24 harmonics alone would explain a quarter of it
 
 
 def test_missed_lines_do_not_stretch_the_fit():
