@@ -19,7 +19,8 @@ from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.splits import RecordSource
 from ecgtrace.types import LeadCrop, Record
 
-KINDS = ("none", "entering", "crossing")
+KINDS = ("none", "entering", "crossing", "enclosed")
+_ENCLOSED = 0.25  # share of another lead's line inside the box
 _PAGE_S = 10.0
 
 
@@ -80,8 +81,7 @@ class TrainingCrops(Sequence[LeadCrop]):
     layouts : dict of str to float
         Share of each layout.
     kinds : dict of str to float
-        Wanted share of crops in which other leads do not appear ("none"), only enter the box
-        ("entering"), or cross the target ("crossing").
+        Wanted share of each kind of crop; the kinds are those of `kind`.
     row_spacing_mm : tuple of float
         Range of the distance of rows, for the share `dense` of pages.
     dense : float
@@ -174,19 +174,23 @@ class TrainingCrops(Sequence[LeadCrop]):
 
 def kind(plan: Plan, target: int) -> str:
     """
-    Say whether other leads cross a lead, only enter its box, or do neither.
+    Say what other leads do to the crop of a lead.
 
-    By centre lines alone, without drawing: quick, and near enough for choosing.
+    "enclosed": another lead runs inside the box for a quarter of its length or more, so that there are
+    two traces to choose from; "crossing": none does, but one crosses the target; "entering": one only
+    enters the box; "none". By centre lines alone, without drawing: quick, and near enough for choosing.
     """
+    x0, y0, x1, y1 = crop_box(plan, target)
+    inside = []
+    for index, trace in enumerate(plan.traces):
+        if index != target:
+            x, y = trace.polyline.T
+            inside.append(np.count_nonzero((x > x0) & (x < x1) & (y > y0) & (y < y1)) / len(x))
+    if max(inside) >= _ENCLOSED:
+        return "enclosed"
     if crossings(plan, target):
         return "crossing"
-    x0, y0, x1, y1 = crop_box(plan, target)
-    for index, trace in enumerate(plan.traces):
-        x, y = trace.polyline.T
-        inside = (x > x0) & (x < x1) & (y > y0) & (y < y1)
-        if index != target and np.count_nonzero(inside) > 2:
-            return "entering"
-    return "none"
+    return "entering" if max(inside) > 0.005 else "none"
 
 
 @lru_cache(maxsize=512)  # 0.1 MB each at 100 Hz; a worker meets the same record again and again

@@ -61,6 +61,7 @@ def save_weights(network: nn.Module, card: WeightsCard, path: Path) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, metadata={"format": FORMAT, "card": json.dumps(asdict(card), sort_keys=True)})
+    path.chmod(0o644)  # safetensors writes files that only their owner can read
 
 
 def read_card(path: Path) -> WeightsCard:
