@@ -18,10 +18,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-run: setup  ## Digitize example images, recompute the paper's two tables, write a report
-	$(BIN)/python generate.py output_dir=$(REPORT)/example sets=[overlap] overlap.n_non_overlap=6 overlap.n_overlap=6 split=test resume=true
-	$(BIN)/python digitize.py input=$(REPORT)/example/overlap output_dir=$(REPORT)/digitized overlays=true
+run: setup  ## Digitize example pictures, recompute the paper's two tables, write a report
+	$(BIN)/python generate.py output_dir=$(REPORT)/example sets=[overlap] subset.n_non_overlap=4 subset.n_overlap=8
+	$(BIN)/python digitize.py input=$(REPORT)/example/overlap-dataset/with-overlap/image output_dir=$(REPORT)/digitized overlays=true resume=true
 	$(BIN)/python evaluate.py compare=[baseline,ceiling] resume=true hydra.run.dir=$(REPORT)/evaluation
+	@echo "digitized examples: $(REPORT)/digitized"
 	@echo "report: $(REPORT)/evaluation/report.html"
 
 test: setup  ## Run all tests

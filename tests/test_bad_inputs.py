@@ -268,7 +268,6 @@ USAGE = {
         ["weights=other.safetensors"],
     ),
     "weights for a digitizer without a network": (nothing, ["weights=any", BASELINE]),
-    "px_per_mm for a digitizer that takes none": (nothing, ["px_per_mm=8", BASELINE]),
     "digitizer that needs the true mask": (nothing, ["digitizer=ceiling"]),
     "unknown digitizer": (nothing, ["digitizer=basline"]),
     "misspelt key": (nothing, ["overlay=true"]),

@@ -12,8 +12,9 @@ import torch
 from ecgtrace.crops.augment import AddVerticalLines, OverlaySignal, compose
 from ecgtrace.crops.cut import crop_box, crossings, cut, overlap
 from ecgtrace.crops.datamodule import CropDataModule, EpochShuffle
-from ecgtrace.crops.dataset import CropDataset, FreshSampler, resize_mask
+from ecgtrace.crops.dataset import CropDataset, FreshSampler
 from ecgtrace.crops.drawn import DrawnCrops, Sheet
+from ecgtrace.crops.resize import resize_mask
 from ecgtrace.crops.training import TrainingCrops, kind
 from ecgtrace.crops.windowed import WindowedCrops
 from ecgtrace.errors import ConfigError

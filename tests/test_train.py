@@ -15,7 +15,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from safetensors.numpy import load_file
 
-from ecgtrace.crops.dataset import windows
+from ecgtrace.crops.resize import windows
 from ecgtrace.segmentation import train
 from ecgtrace.segmentation.epoch_log import EpochCsvLogger
 from ecgtrace.segmentation.module import SegmentationModule

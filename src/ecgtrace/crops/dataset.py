@@ -1,32 +1,16 @@
 """Crops as tensors of one fixed size, each the same whenever it is asked for."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 import albumentations as A
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from ecgtrace.crops.resize import resize_image, resize_mask
 from ecgtrace.types import LeadCrop
-
-
-def resize_image(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Resize an RGB image; averages where it shrinks."""
-    shrinks = image.shape[0] > height or image.shape[1] > width
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
-
-
-def resize_mask(mask: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Resize a {0, 1} mask; a pixel is ink if ink covers at least half of it."""
-    share = cv2.resize(mask * np.uint8(255), (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
-    if mask.shape[0] > height or mask.shape[1] > width:
-        share = cv2.resize(mask * np.uint8(255), (width, height), interpolation=cv2.INTER_AREA)
-    return (share >= 128).astype(np.uint8)
 
 
 def image_to_tensor(image: NDArray[np.uint8]) -> Tensor:
@@ -107,30 +91,3 @@ class FreshSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         start = self.epoch * self.size
         return iter(range(start + self.rank, start + len(self) * self.world, self.world))
-
-
-def through_window(crop: LeadCrop, window_s: float = 2.5) -> list[tuple[int, int]]:
-    """
-    Return the column ranges that a segmentation model sees a crop through.
-
-    A lead of 10 s squeezed to the width of one of 2.5 s would lose its line; so it is cut into
-    equal parts of about `window_s`.
-    """
-    duration_s = len(crop.signal) / crop.fs_hz
-    return windows(crop.image.shape[1], duration_s, window_s)
-
-
-def windows(width_px: int, duration_s: float, window_s: float = 2.5) -> list[tuple[int, int]]:
-    """
-    Cut a width into equal parts that each show about `window_s`.
-
-    Examples
-    --------
-    >>> windows(4000, 10.0)
-    [(0, 1000), (1000, 2000), (2000, 3000), (3000, 4000)]
-    >>> windows(1003, 2.6)
-    [(0, 1003)]
-    """
-    parts = max(1, round(duration_s / window_s))
-    edges = np.rint(np.linspace(0, width_px, parts + 1)).astype(int)
-    return [(int(a), int(b)) for a, b in pairwise(edges)]

@@ -446,7 +446,7 @@ class FolderTraining(Sequence[LeadCrop]):
 
     def _check(self, files: CropFiles) -> list[tuple[int, int] | None] | str:
         """Return the windows of a crop, or what is wrong with it."""
-        from ecgtrace.crops.dataset import windows  # torch: not for those who only read a folder
+        from ecgtrace.crops.resize import windows
 
         try:
             crop = read_crop(files, self.fs_hz)

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ecgtrace.crops.dataset import through_window
+from ecgtrace.crops.resize import windows
 from ecgtrace.types import LeadCrop
 
 
@@ -39,5 +39,6 @@ class WindowedCrops(Sequence[LeadCrop]):
     def _parts(self) -> list[tuple[int, int, int]]:
         parts = []
         for i, crop in enumerate(self.crops):
-            parts += [(i, left, right) for left, right in through_window(crop, self.window_s)]
+            duration_s = len(crop.signal) / crop.fs_hz
+            parts += [(i, *part) for part in windows(crop.image.shape[1], duration_s, self.window_s)]
         return parts

@@ -30,6 +30,9 @@ MIN_PEAK_HEIGHT = 0.3  # of the autocorrelation; paper-ecg's value
 MIN_PEAK_PROMINENCE = 0.05  # of the autocorrelation; paper-ecg's value
 MAX_DARK_GREY = 230  # grey level after the white point is set to 255; paper-ecg's value
 
+# Ours: 50 to 1000 dpi. Without a grid the beats of the trace repeat, too, but much further apart.
+_PLAUSIBLE_PX_PER_MM = (2.0, 40.0)
+
 _PEAK_RADIUS_PX = 2  # lags on each side of a peak that the spline goes through
 _PEAK_STEP_PX = 0.01  # resolution of the refined peak
 _SMALL_SQUARE_MM = 1.0
@@ -341,7 +344,7 @@ def estimate_grid_by_autocorrelation(
     Raises
     ------
     GridNotFoundError
-        If no period stands out in either direction.
+        If no period of 2 to 40 px per mm stands out in either direction.
 
     References
     ----------
@@ -356,6 +359,8 @@ def estimate_grid_by_autocorrelation(
             continue
         period_px = refine_peak(strength, lag)
         mm = square_mm or decide_square_mm(paper_profile(grey, axis), period_px)
+        if not _PLAUSIBLE_PX_PER_MM[0] <= period_px / mm <= _PLAUSIBLE_PX_PER_MM[1]:
+            continue
         return GridScale(
             px_per_mm_x=period_px / mm,
             px_per_mm_y=period_px / mm,

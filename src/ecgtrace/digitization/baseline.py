@@ -10,7 +10,7 @@ from ecgtrace.digitization.postprocess import BRIDGED_CONFIDENCE, estimate_line_
 from ecgtrace.digitization.threshold import adaptive_threshold
 from ecgtrace.digitization.viterbi import DISTANCE_WEIGHT, END_COLUMNS, bridge_gaps, run_centres, trace_rows
 from ecgtrace.errors import TraceNotFoundError
-from ecgtrace.types import FloatArray, LeadSignal
+from ecgtrace.types import FloatArray, GridScale, LeadSignal
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class BaselineDigitizer:
         Highest grey level that counts as grid (`autocorrelation.dark_pixels`).
     square_mm : float or None
         Distance of the grid lines in mm; None to decide.
+    px_per_mm : float or None
+        Overrides the estimate of the scale.
     name : str
         Name of the digitizer in tables.
     """
@@ -53,6 +55,7 @@ class BaselineDigitizer:
     end_columns: int = END_COLUMNS
     max_dark_grey: int = MAX_DARK_GREY
     square_mm: float | None = None
+    px_per_mm: float | None = None
     name: str = "baseline"
 
     def find_ink(self, image: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -115,7 +118,10 @@ class BaselineDigitizer:
             raise TraceNotFoundError(
                 "no ink stands out of the paper: the image must show a dark trace on a lighter ground"
             )
-        scale = estimate_grid_by_autocorrelation(image, self.max_dark_grey, self.square_mm)
+        if self.px_per_mm is None:
+            scale = estimate_grid_by_autocorrelation(image, self.max_dark_grey, self.square_mm)
+        else:
+            scale = GridScale(self.px_per_mm, self.px_per_mm, confidence=1.0)
         # As in `ink_extent`: a stroke reaches half its width beyond its first sample.
         start_px = min(known[0] - 0.5 + estimate_line_width(ink) / 2, float(known[-1]))
         return rows_to_signal(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ecgtrace.digitization.grid import detect_grid
 from ecgtrace.digitization.postprocess import ink_extent, rows_to_signal
 from ecgtrace.digitization.threshold import adaptive_threshold
-from ecgtrace.digitization.viterbi import DISTANCE_WEIGHT, END_COLUMNS, trace_rows
+from ecgtrace.digitization.viterbi import DISTANCE_WEIGHT, trace_rows
 from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 from ecgtrace.units import px_to_s
@@ -44,7 +44,8 @@ class ProposedDigitizer:
     distance_weight : float
         Weight of distance against change of direction along the path, in [0, 1].
     end_columns : int
-        The path ends in one of the last so many columns.
+        The path ends in one of the last so many columns with ink. The original has 20, which cuts off
+        up to 20 columns of a trace; a mask holds no other ink that a path could end on.
     px_per_mm : float or None
         Overrides the detection of the grid.
     uses_true_mask : bool
@@ -60,7 +61,7 @@ class ProposedDigitizer:
     factor_step: float = 0.05
     min_probability: float = 0.2
     distance_weight: float = DISTANCE_WEIGHT
-    end_columns: int = END_COLUMNS
+    end_columns: int = 1
     px_per_mm: float | None = None
     uses_true_mask: bool = False
     name: str = "proposed"
@@ -136,7 +137,7 @@ class ProposedDigitizer:
 
     def find_rows(self, ink: NDArray[np.bool_]) -> FloatArray:
         """Follow the trace (`viterbi.trace_rows`), then take the exact middle of each run on the path."""
-        return centre_on_runs(ink, trace_rows(ink, self.end_columns, self.distance_weight))
+        return centre_on_runs(ink, trace_rows(ink, self.end_columns, self.distance_weight, True))
 
 
 def centre_on_runs(ink: NDArray[np.bool_], row_px: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ecgtrace.crops.dataset import image_to_tensor, resize_image, windows
+from ecgtrace.crops.resize import resize_image, windows
 from ecgtrace.errors import WeightsError
 from ecgtrace.segmentation.unet import UNet
 from ecgtrace.segmentation.weights import WeightsCard, fingerprint, load_weights, read_card, resolve
@@ -77,7 +77,8 @@ class NetworkSegmenter:
     def _logits(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         network = self._loaded[0]
         device = next(network.parameters()).device
-        batch = image_to_tensor(image)[None].to(device).contiguous(memory_format=torch.channels_last)
+        pixels = torch.from_numpy(np.ascontiguousarray(image))[None].permute(0, 3, 1, 2)  # channels_last
+        batch = pixels.to(device).float() / 255
         with torch.inference_mode():
             return np.asarray(network(batch)[0, 0].float().cpu().numpy(), dtype=np.float32)
 
