@@ -9,10 +9,11 @@ from ecgtrace.cli import one_line_errors, run
 @hydra.main(config_path="conf", config_name="train", version_base="1.3")
 @one_line_errors
 def main(cfg: DictConfig) -> float:
-    """Train and return the best validation IoU, for sweeps."""
+    """Train and return the validation IoU, for sweeps."""
     from ecgtrace.segmentation import train  # torch is slow to import: not before usage errors
 
-    return train.main(cfg)["best_val_iou"]
+    metrics = train.main(cfg)
+    return metrics["val/iou"] if cfg.validate_only else metrics["best_val_iou"]
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ def main(cfg: DictConfig) -> dict[str, Any]:
     -------
     dict
         What `metrics.json` holds: best epoch and its metrics, what training started from, provenance.
+        With `validate_only`, the metrics of the weights in `init_from`.
 
     Notes
     -----
@@ -82,6 +83,8 @@ def main(cfg: DictConfig) -> dict[str, Any]:
         enable_progress_bar=cfg.progress,
         log_every_n_steps=10,
     )
+    if cfg.validate_only:
+        return dict(trainer.validate(module, datamodule, verbose=True)[0])
     resumed = folder / "last.ckpt"
     trainer.fit(module, datamodule, ckpt_path=str(resumed) if resumed.is_file() else None)
     return _finish(cfg, folder, trainer, datamodule, module, best, started_from)
