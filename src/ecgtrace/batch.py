@@ -41,7 +41,6 @@ EXIT_OK, EXIT_FAILED = 0, 1
 # 0.01 microvolt; one pixel of a scan at 600 dpi is 4 microvolt.
 _AMPLITUDE_DECIMALS = 5
 _CONFIDENCE_DECIMALS = 3
-_MAX_PLAUSIBLE_PX_PER_MM = 40.0  # 1000 dpi
 _MESSAGE_LENGTH = 300
 _FAILURES_SHOWN = 10
 _drawing = Lock()  # matplotlib's caches are not made for threads
@@ -284,7 +283,7 @@ def digitize_file(
         write_signal(signal, _output(output_dir, item, ".csv"))
         if options.overlays:
             _draw(picture.rgb, signal, item, _output(output_dir, item, OVERLAY_SUFFIX))
-        notes = [*picture.notes, *_doubts(signal)]
+        notes = picture.notes
         facts = {"status": OK, "message": "; ".join(notes), **_facts(signal)}
     except Exception as error:  # one bad picture must not stop the others
         facts = {"status": FAILED, "message": describe(error)}
@@ -482,14 +481,6 @@ def _facts(signal: LeadSignal) -> dict[str, Any]:
         "recovered": round(float(known.mean()), 4),
         "mean_confidence": round(float(signal.confidence.mean()), 4),
     }
-
-
-def _doubts(signal: LeadSignal) -> list[str]:
-    """Say what should make a user look; where there is no grid, regular beats may be taken for one."""
-    found = max(signal.scale.px_per_mm_x, signal.scale.px_per_mm_y)
-    if found <= _MAX_PLAUSIBLE_PX_PER_MM:
-        return []
-    return [f"the scale found, {found:.1f} px/mm, is finer than that of any usual scan; is there a grid?"]
 
 
 def _with_json(
