@@ -55,8 +55,17 @@ def provenance(cfg: DictConfig | None = None) -> dict[str, Any]:
         "cores": available_cores(),
         "versions": versions(),
         "seed": None if cfg is None else OmegaConf.select(cfg, "seed"),
-        "config": None if cfg is None else OmegaConf.to_container(cfg, resolve=True),
+        "config": None if cfg is None else _without_machine(OmegaConf.to_container(cfg, resolve=True)),
     }
+
+
+def _without_machine(value: Any) -> Any:
+    """Make paths below the working folder relative to it: where that lies tells nothing."""
+    if isinstance(value, dict):
+        return {key: _without_machine(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_machine(item) for item in value]
+    return value.removeprefix(f"{Path.cwd()}/") if isinstance(value, str) else value
 
 
 def git_state(folder: Path) -> tuple[str | None, bool | None]:
