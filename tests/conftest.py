@@ -1,6 +1,8 @@
 """Fixtures for all tests."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
@@ -21,3 +23,15 @@ def shared() -> Path:
     if not (folder / "reference" / "index.csv").is_file():
         pytest.skip("the developers' data folder ../shared is not here")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def untouched_logging() -> Iterator[None]:
+    """Hydra sets up logging for the whole process, and silences loggers that were there: undo that."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    for logger in logging.Logger.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.disabled = False

@@ -129,12 +129,14 @@ def test_segmenter_gives_a_probability_at_the_size_of_the_picture(weights):
     assert segmenter.model.startswith("unet:")
 
 
-def test_segmenter_computes_what_the_network_does(network, weights):
-    """Folding and half precision of the file move a logit by little."""
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 0.005), ("bfloat16", 0.05)])
+def test_segmenter_computes_what_the_network_does(network, weights, precision, tolerance):
+    """Folding and half precision of the file move a probability by little, bfloat16 by a few hundredths."""
     image = np.random.default_rng(0).integers(0, 255, (64, 128, 3)).astype(np.uint8)
     with torch.inference_mode():
         expected = torch.sigmoid(network(torch.from_numpy(image)[None].permute(0, 3, 1, 2) / 255))[0, 0]
-    np.testing.assert_allclose(NetworkSegmenter(str(weights), device="cpu")(image), expected, atol=0.01)
+    segmenter = NetworkSegmenter(str(weights), device="cpu", precision=precision)
+    np.testing.assert_allclose(segmenter(image), expected, atol=tolerance)
 
 
 def test_long_leads_are_seen_through_windows(weights):

@@ -344,7 +344,7 @@ def estimate_grid_by_autocorrelation(
     Raises
     ------
     GridNotFoundError
-        If no period of 2 to 40 px per mm stands out in either direction.
+        If no period stands out in either direction, or (without `square_mm`) none of 2 to 40 px per mm.
 
     References
     ----------
@@ -359,7 +359,8 @@ def estimate_grid_by_autocorrelation(
             continue
         period_px = refine_peak(strength, lag)
         mm = square_mm or decide_square_mm(paper_profile(grey, axis), period_px)
-        if not _PLAUSIBLE_PX_PER_MM[0] <= period_px / mm <= _PLAUSIBLE_PX_PER_MM[1]:
+        plausible = _PLAUSIBLE_PX_PER_MM[0] <= period_px / mm <= _PLAUSIBLE_PX_PER_MM[1]
+        if square_mm is None and not plausible:
             continue
         return GridScale(
             px_per_mm_x=period_px / mm,
