@@ -1,0 +1,1 @@
+"""Every table and curve of the paper from one command: which artefact needs which run, and what came of it."""
