@@ -67,6 +67,11 @@ def run(main: Callable[[], Any]) -> None:
         raise
 
 
+def child_environment() -> dict[str, str]:
+    """Return the environment for another entry point: this one's, less what `run` set for itself."""
+    return {k: v for k, v in os.environ.items() if k != _FULL_ERROR or _keep_stack_traces}
+
+
 def explain(error: Exception) -> tuple[str, int] | None:
     """
     Say an error in one line.

@@ -1,0 +1,165 @@
+"""The index of a reproduction: artefact, command, the paper, ours, holds or not and why."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from ecgtrace.reproduction.artefact import Artefact
+from ecgtrace.reproduction.runs import Run
+
+INDEX = "index.md"
+CLAIMS = "claims.csv"
+PROVENANCE = "provenance.json"
+COLUMNS = ["artefact", "what", "paper", "ours", "holds", "why", "command"]
+_YES_NO = {True: "yes", False: "no", None: ""}
+_LARGEST_PUBLISHED_BYTES = 600_000
+# Of a run: what tells its result and where it comes from. Weights and checkpoints are too large.
+_PUBLISHED_OF_RUNS = ("metrics.csv", "metrics.json", "confusion.csv", "provenance.json", "seconds.json")
+
+
+def write(
+    cfg: DictConfig,
+    folder: Path,
+    artefacts: Sequence[Artefact],
+    runs: Mapping[str, Run],
+    facts: Mapping[str, Any],
+) -> pd.DataFrame:
+    """
+    Write `index.md`, `claims.csv` and `provenance.json` from the artefacts that are there.
+
+    Returns
+    -------
+    DataFrame
+        One row per claim, columns `COLUMNS`; `holds` is "yes", "no" or "" (nothing to compare). An artefact
+        that could not be made is a row with the reason.
+    """
+    rows = []
+    present = []
+    for artefact in artefacts:
+        path = folder / "artefacts" / artefact.name / "artefact.json"
+        if not path.is_file():
+            continue
+        record = json.loads(path.read_text(encoding="utf-8"))
+        present.append(artefact)
+        command = _command(cfg, artefact.name)
+        for claim in record.get("claims", []):
+            rows.append(
+                {**claim, "holds": _YES_NO[claim["holds"]], "artefact": artefact.name, "command": command}
+            )
+        if "failed" in record:
+            why = f"could not be made: {record['failed']}"
+            rows.append({"artefact": artefact.name, "what": artefact.title, "why": why, "command": command})
+    table = pd.DataFrame(rows, columns=COLUMNS).fillna("").astype(str)
+    _replace(folder / CLAIMS, table.to_csv(index=False, lineterminator="\n"))
+    _replace(folder / PROVENANCE, json.dumps(facts, indent=2, default=str) + "\n")
+    _replace(folder / INDEX, to_markdown(cfg, folder, table, present, runs, facts))
+    return table
+
+
+def to_markdown(
+    cfg: DictConfig,
+    folder: Path,
+    table: pd.DataFrame,
+    artefacts: Sequence[Artefact],
+    runs: Mapping[str, Run],
+    facts: Mapping[str, Any],
+) -> str:
+    """Return the index as a page: how it was made, claims, then each artefact with its files."""
+    lines = [
+        f"# Reproduction, profile {cfg.profile.name}",
+        "",
+        f"{str(cfg.profile.note).strip().capitalize()}.",
+        "",
+        f"`{_command(cfg, 'all')}`, seed {cfg.seed}, commit {str(facts['commit'])[:12]}"
+        f"{' with changes' if facts['dirty'] else ''}, {facts['cores']} cores of {facts['cpu']}.",
+        "",
+        claims_table(table),
+        "",
+        "## Artefacts",
+        "",
+    ]
+    for artefact in artefacts:
+        lines += _section(folder, artefact)
+    lines += ["## Runs", "", "| run | seconds | command |", "| --- | --- | --- |"]
+    for run in runs.values():
+        if run.folder.is_dir():
+            lines.append(f"| {run.name} | {_seconds(run)} | `{_without_folders(run.command, cfg)}` |")
+    return "\n".join(lines) + "\n"
+
+
+def claims_table(table: pd.DataFrame) -> str:
+    """Return the claims as a Markdown table."""
+    lines = ["| artefact | what | paper | ours | holds | why |", "| --- | --- | --- | --- | --- | --- |"]
+    for row in table.to_dict("records"):
+        cells = [str(row[name]).replace("|", "\\|") for name in COLUMNS[:-1]]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def publish(folder: Path, target: Path, runs: Mapping[str, Run]) -> None:
+    """
+    Copy what is small enough to be committed: index, artefacts, and of each run its numbers.
+
+    What the target held before of the same names is replaced; other files stay.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for name in (INDEX, CLAIMS, PROVENANCE):
+        shutil.copy2(folder / name, target / name)
+    for source in sorted((folder / "artefacts").rglob("*")):
+        if source.is_file() and source.stat().st_size <= _LARGEST_PUBLISHED_BYTES:
+            _copy(source, target / source.relative_to(folder))
+    for run in runs.values():
+        for name in _PUBLISHED_OF_RUNS:
+            source = run.folder / name
+            if source.is_file():
+                _copy(source, target / "runs" / run.name / name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _section(folder: Path, artefact: Artefact) -> list[str]:
+    place = folder / "artefacts" / artefact.name
+    files = sorted(path for path in place.iterdir() if path.name != "artefact.json")
+    lines = [f"### {artefact.title}", ""]
+    for path in files:
+        if path.suffix == ".png":
+            lines += [f"![{artefact.title}](artefacts/{artefact.name}/{path.name})", ""]
+    for path in files:
+        if path.suffix == ".md":
+            lines += [path.read_text(encoding="utf-8").strip(), ""]
+    links = ", ".join(f"[{path.name}](artefacts/{artefact.name}/{path.name})" for path in files)
+    return [*lines, f"Files: {links}", ""] if files else [*lines, ""]
+
+
+def _command(cfg: DictConfig, artefact: str) -> str:
+    """Return the command that makes an artefact; the folder of the signals is the reader's own."""
+    signals = ""
+    if HydraConfig.initialized():
+        choice = HydraConfig.get().runtime.choices.get("signals", "sample")
+        signals = f" signals={choice} signals.root=DIR" if choice != "sample" else ""
+    return f"python reproduce.py profile={cfg.profile.name} artefact={artefact}{signals}"
+
+
+def _without_folders(command: str, cfg: DictConfig) -> str:
+    root = OmegaConf.select(cfg, "signals.root")
+    return command.replace(f"signals.root={root}", "signals.root=DIR") if root else command
+
+
+def _seconds(run: Run) -> str:
+    path = run.folder / "seconds.json"
+    return f"{json.loads(path.read_text())['seconds']:.0f}" if path.is_file() else ""
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
