@@ -67,9 +67,15 @@ class UNet(nn.Module):
 def _build(encoder: str, weights: str | None) -> tuple[nn.Module, str]:
     if weights is None:
         return smp.Unet(encoder, encoder_weights=None, in_channels=3, classes=1), "random"
+    hub_log = logging.getLogger("huggingface_hub")
+    level = hub_log.level
+    _log.info("%s weights of %s are fetched, unless they are in the cache", weights, encoder)
     try:
+        hub_log.setLevel(logging.ERROR)  # it warns twice of each of five tries; the line below says it once
         return smp.Unet(encoder, encoder_weights=weights, in_channels=3, classes=1), weights
     except (OSError, RuntimeError) as error:  # what the hub and its HTTP client raise without a network
         started_from = f"random ({weights} could not be fetched)"
         _log.warning("%s weights of %s: %s; starting at random", weights, encoder, str(error).split("\n")[0])
         return smp.Unet(encoder, encoder_weights=None, in_channels=3, classes=1), started_from
+    finally:
+        hub_log.setLevel(level)
