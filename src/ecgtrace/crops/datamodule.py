@@ -31,6 +31,8 @@ class CropDataModule(lightning.LightningDataModule):
         same `len(train)` crops in each epoch, in another order, as a dataset on disk does.
     num_workers : int
     seed : int
+    resize : {"stretch", "keep"}
+        How a crop comes to the one size (`resize.place`).
     """
 
     def __init__(
@@ -44,10 +46,11 @@ class CropDataModule(lightning.LightningDataModule):
         fresh: bool = True,
         num_workers: int = 2,
         seed: int = 0,
+        resize: str = "stretch",
     ) -> None:
         super().__init__()
-        self.train = CropDataset(train, height, width, augmentation, seed)
-        self.val = CropDataset(WindowedCrops(val), height, width)
+        self.train = CropDataset(train, height, width, augmentation, seed, resize)
+        self.val = CropDataset(WindowedCrops(val), height, width, resize=resize)
         self.batch_size, self.fresh, self.num_workers, self.seed = batch_size, fresh, num_workers, seed
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from ecgtrace.crops.resize import resize_image, resize_mask
+from ecgtrace.crops.resize import Place, place, resize_image, resize_mask, to_canvas
 from ecgtrace.types import LeadCrop
 
 
@@ -22,6 +22,9 @@ class CropDataset(Dataset[dict[str, Tensor]]):
     """
     Crops of fixed size with their masks, augmented.
 
+    The augmentation sees the resized crop before white paper is laid around it, so that a strip of another
+    lead comes in at the edge of the crop, and the paper is as clean as it is at inference.
+
     Parameters
     ----------
     crops : sequence of LeadCrop
@@ -30,6 +33,8 @@ class CropDataset(Dataset[dict[str, Tensor]]):
     augmentation : albumentations.Compose, optional
     seed : int
         What the augmentation of the crop at an index draws depends on (seed, index) alone.
+    resize : {"stretch", "keep"}
+        How a crop comes to the one size (`resize.place`).
     """
 
     def __init__(
@@ -39,20 +44,28 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         width: int,
         augmentation: A.Compose | None = None,
         seed: int = 0,
+        resize: str = "stretch",
     ) -> None:
+        place(resize, (1, 1), (height, width))  # refuses what is unknown now, not in a worker
         self.crops, self.height, self.width = crops, height, width
-        self.augmentation, self.seed = augmentation, seed
+        self.augmentation, self.seed, self.resize = augmentation, seed, resize
 
     def __len__(self) -> int:
         return len(self.crops)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         crop = self.crops[index]
-        image = resize_image(crop.image, self.height, self.width)
-        mask = resize_mask(crop.mask, self.height, self.width)
+        where = self._place(crop)
+        image = resize_image(crop.image, where.height, where.width)
+        mask = resize_mask(crop.mask, where.height, where.width)
         if self.augmentation is not None and self.augmentation.transforms:
             image, mask = self._augment(image, mask, index)
+        canvas = (self.height, self.width)
+        image, mask = to_canvas(image, where, canvas), to_canvas(mask, where, canvas, fill=0)
         return {"image": image_to_tensor(image), "mask": torch.from_numpy(mask[None]).float()}
+
+    def _place(self, crop: LeadCrop) -> Place:
+        return place(self.resize, crop.image.shape[:2], (self.height, self.width))
 
     def _augment(
         self, image: NDArray[np.uint8], mask: NDArray[np.uint8], index: int
@@ -63,7 +76,8 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         needed = {name for t in self.augmentation.transforms for name in getattr(t, "targets_as_params", [])}
         if "overlay_image" in needed:
             other = self.crops[int(rng.integers(len(self)))] if len(self) > 1 else self.crops[index]
-            data["overlay_image"] = resize_image(other.image, self.height, self.width)
+            where = self._place(other)
+            data["overlay_image"] = resize_image(other.image, where.height, where.width)
         self.augmentation.set_random_seed(int(rng.integers(2**31)))
         out = self.augmentation(**data)
         return out["image"], out["mask"]

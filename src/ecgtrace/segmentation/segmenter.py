@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.fx.experimental.optimization import fuse
 
-from ecgtrace.crops.resize import resize_image, windows
+from ecgtrace.crops.resize import fit_image, from_canvas, windows
 from ecgtrace.errors import ConfigError, WeightsError
 from ecgtrace.segmentation.unet import UNet
 from ecgtrace.segmentation.weights import WeightsCard, fingerprint, load_weights, read_card, resolve
@@ -68,10 +67,8 @@ class NetworkSegmenter:
         parts = windows(width, duration_s or self.card.window_s, self.card.window_s)
         probability: NDArray[np.float32] = np.empty((height, width), np.float32)
         for left, right in parts:  # one by one: a batch is no faster on a CPU, and takes more memory
-            small = resize_image(image[:, left:right], self.card.height, self.card.width)
-            logit = self._logits(small)
-            # Logits, not probabilities: these are flat inside the ink, and their edges would blur.
-            full = cv2.resize(logit, (right - left, height), interpolation=cv2.INTER_LINEAR)
+            small = fit_image(image[:, left:right], self.card.height, self.card.width, self.card.resize)
+            full = from_canvas(self._logits(small), self.card.resize, (height, right - left))
             probability[:, left:right] = 1 / (1 + np.exp(-np.clip(full, -30, 30)))
         return probability
 

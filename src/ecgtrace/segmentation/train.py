@@ -59,6 +59,7 @@ def main(cfg: DictConfig) -> dict[str, Any]:
         fresh=data["fresh"],
         num_workers=data["num_workers"],
         seed=cfg.seed,
+        resize=cfg.model.resize,
     )
     network = instantiate(cfg.model.network)
     started_from = network.started_from
@@ -122,6 +123,7 @@ def _finish(
         window_s=cfg.model.window_s,
         started_from=started_from,
         training={k: v for k, v in metrics.items() if k != "started_from"},
+        resize=cfg.model.resize,
     )
     if trainer.is_global_zero:
         save_weights(module.network, card, folder / "weights.safetensors")

@@ -42,6 +42,9 @@ class WeightsCard:
         What training started from: "imagenet", "random", or a weights file and its own start.
     training : dict
         Facts about the run: data, number of crops, metrics, commit.
+    resize : str
+        How a window comes to that size (`crops.resize.place`); files that do not say were trained on
+        stretched ones.
     """
 
     network: str
@@ -51,6 +54,7 @@ class WeightsCard:
     window_s: float
     started_from: str
     training: dict[str, Any] = field(default_factory=dict)
+    resize: str = "stretch"
 
 
 def save_weights(network: nn.Module, card: WeightsCard, path: Path) -> None:
