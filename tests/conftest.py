@@ -2,6 +2,10 @@
 
 import logging
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +26,32 @@ def shared() -> Path:
     folder = ROOT.parent / "shared"
     if not (folder / "reference" / "index.csv").is_file():
         pytest.skip("the developers' data folder ../shared is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def quick_reproduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """
+    Return the folder of `reproduce.py profile=quick`, killed once in the middle and started again.
+
+    Made once for all tests that look at it: minutes. `killed.txt` and `resumed.txt` beside it hold what
+    the two calls printed.
+    """
+    folder = tmp_path_factory.mktemp("quick") / "out"
+    folder.mkdir()
+    command = [sys.executable, str(ROOT / "reproduce.py"), "profile=quick", f"output_dir={folder}"]
+    command += ["progress=false"]
+    with (folder.parent / "killed.txt").open("wb") as log:
+        first = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder.parent)
+        second_run = folder / "unet_none" / ".hydra" / "config.yaml"
+        until = time.monotonic() + 240
+        while not second_run.is_file() and first.poll() is None and time.monotonic() < until:
+            time.sleep(0.1)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    with (folder.parent / "resumed.txt").open("wb") as log:
+        done = subprocess.run(command, stdout=log, stderr=log, cwd=folder.parent, check=False)
+    assert done.returncode == 0, (folder.parent / "resumed.txt").read_text()
     return folder
 
 
