@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -306,13 +306,7 @@ class FolderCrops(Sequence[LeadCrop]):
 
     def fingerprint(self) -> str:
         """Return a hash of the names and contents of all files, whatever the folder is called."""
-        digest = hashlib.blake2b(digest_size=6)
-        for files in self._crops:
-            digest.update(f"\n{files.crop_id} {files.overlapping} {files.facts}".encode())
-            for path in (*files.images, *files.masks, *files.signals):
-                digest.update(f"\n{path.parent.name}/{path.name}\n".encode())
-                digest.update(_bytes(path))
-        return digest.hexdigest()
+        return _digest(self._crops)
 
     def __len__(self) -> int:
         return len(self._crops)
@@ -406,6 +400,10 @@ class FolderTraining(Sequence[LeadCrop]):
             mask=np.ascontiguousarray(crop.mask[:, left:right]),
             signal=crop.signal[shown],
         )
+
+    def fingerprint(self) -> str:
+        """Return a hash of the names and contents of the files of all usable crops."""
+        return _digest({files.crop_id: files for files, _ in self._parts}.values())
 
     @property
     def broken(self) -> tuple[str, ...]:
@@ -545,6 +543,16 @@ def _only(files: CropFiles, paths: tuple[Path, ...], kind: str) -> Path:
         names = ", ".join(path.name for path in paths)
         raise DataError(f"{files.folder} has several {kind} files for one crop ({names}); keep one")
     return paths[0]
+
+
+def _digest(crops: Iterable[CropFiles]) -> str:
+    digest = hashlib.blake2b(digest_size=6)
+    for files in crops:
+        digest.update(f"\n{files.crop_id} {files.overlapping} {files.facts}".encode())
+        for path in (*files.images, *files.masks, *files.signals):
+            digest.update(f"\n{path.parent.name}/{path.name}\n".encode())
+            digest.update(_bytes(path))
+    return digest.hexdigest()
 
 
 def _bytes(path: Path) -> bytes:

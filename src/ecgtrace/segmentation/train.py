@@ -1,6 +1,5 @@
 """Train a segmentation network from a config."""
 
-import hashlib
 import json
 import logging
 from functools import partial
@@ -11,15 +10,15 @@ import lightning
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.loggers import Logger, WandbLogger
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ecgtrace.crops.datamodule import CropDataModule
 from ecgtrace.errors import ConfigError
 from ecgtrace.provenance import provenance
-from ecgtrace.reporting.tracking import WandbTracker
+from ecgtrace.reporting.tracking import RunLog
 from ecgtrace.segmentation.epoch_log import EpochCsvLogger
 from ecgtrace.segmentation.module import SegmentationModule
+from ecgtrace.segmentation.tracked import RunLogger, data_fingerprint, training_run
 from ecgtrace.segmentation.weights import WeightsCard, load_weights, resolve, save_weights
 
 _log = logging.getLogger(__name__)
@@ -46,6 +45,11 @@ def main(cfg: DictConfig) -> dict[str, Any]:
     (the best by validation IoU), `metrics.csv` (a row per epoch) and `metrics.json`. A folder that
     already holds `last.ckpt` is gone on with, from the end of the last whole epoch.
     """
+    with training_run(cfg) as run:
+        return _train(cfg, run)
+
+
+def _train(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     folder = Path(cfg.output_dir)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.training, _convert_="object")
@@ -66,6 +70,8 @@ def main(cfg: DictConfig) -> dict[str, Any]:
     if cfg.init_from is not None:
         card = load_weights(network, resolve(cfg.init_from))
         started_from = f"{Path(cfg.init_from).name} ({card.started_from})"
+    facts = {"started_from": started_from, "data_fingerprint": data_fingerprint(cfg, data)}
+    run.log_facts(facts)
     module = SegmentationModule(
         network.to(memory_format=torch.channels_last),
         instantiate(cfg.model.loss),
@@ -79,7 +85,7 @@ def main(cfg: DictConfig) -> dict[str, Any]:
     trainer = instantiate(
         cfg.trainer,
         callbacks=[best, last, *_keep_epochs(cfg, folder), LearningRateMonitor("epoch"), *_progress(cfg)],
-        logger=_loggers(cfg, folder),
+        logger=[EpochCsvLogger(folder / "metrics.csv"), RunLogger(run)],
         default_root_dir=folder,
         enable_progress_bar=cfg.progress,
         log_every_n_steps=10,
@@ -88,7 +94,7 @@ def main(cfg: DictConfig) -> dict[str, Any]:
         return dict(trainer.validate(module, datamodule, verbose=True)[0])
     resumed = folder / "last.ckpt"
     trainer.fit(module, datamodule, ckpt_path=str(resumed) if resumed.is_file() else None)
-    return _finish(cfg, folder, trainer, datamodule, module, best, started_from)
+    return _finish(cfg, folder, trainer, datamodule, module, best, facts)
 
 
 def _finish(
@@ -98,7 +104,7 @@ def _finish(
     datamodule: CropDataModule,
     module: SegmentationModule,
     best: ModelCheckpoint,
-    started_from: str,
+    facts: dict[str, str],
 ) -> dict[str, Any]:
     if trainer.interrupted:
         raise KeyboardInterrupt
@@ -112,7 +118,7 @@ def _finish(
         "last": {name: float(value) for name, value in sorted(trainer.callback_metrics.items())},
         "epochs": trainer.current_epoch,
         "crops_per_epoch": len(datamodule.train),
-        "started_from": started_from,
+        **facts,
         "provenance": provenance(cfg),
     }
     card = WeightsCard(
@@ -121,7 +127,7 @@ def _finish(
         height=cfg.model.height,
         width=cfg.model.width,
         window_s=cfg.model.window_s,
-        started_from=started_from,
+        started_from=facts["started_from"],
         training={k: v for k, v in metrics.items() if k != "started_from"},
         resize=cfg.model.resize,
     )
@@ -130,30 +136,6 @@ def _finish(
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         _log.info("best validation IoU %.4f; weights in %s", metrics["best_val_iou"], folder)
     return metrics
-
-
-def _loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
-    loggers: list[Logger] = [EpochCsvLogger(folder / "metrics.csv")]
-    tracker = instantiate(cfg.logger)
-    if isinstance(tracker, WandbTracker):
-        config = OmegaConf.to_container(cfg, resolve=True)
-        loggers.append(
-            WandbLogger(
-                project=tracker.project,
-                group=tracker.group,
-                save_dir=folder,
-                offline=tracker.mode != "online",
-                job_type="train",
-                config=config,
-                id=_wandb_id(folder),
-            )
-        )
-    return loggers
-
-
-def _wandb_id(folder: Path) -> str:
-    """Return an id that a resumed run finds again."""
-    return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
 
 
 def _keep_epochs(cfg: DictConfig, folder: Path) -> list[ModelCheckpoint]:
