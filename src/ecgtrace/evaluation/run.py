@@ -440,7 +440,13 @@ def _start_or_resume(folder: Path, facts: dict[str, Any], resume: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / PROVENANCE
     if resume and not (folder / ROWS).is_file():
-        _log.warning("resume: %s has no rows yet; name the earlier folder with hydra.run.dir=FOLDER", folder)
+        # A folder that was named may be begun with this very call; one that Hydra named by the time, not.
+        named = HydraConfig.initialized() and any(
+            text.startswith("hydra.run.dir=") for text in HydraConfig.get().overrides.hydra
+        )
+        (_log.info if named else _log.warning)(
+            "resume: %s has no rows yet; name the earlier folder with hydra.run.dir=FOLDER", folder
+        )
     elif resume and path.is_file():
         before = json.loads(path.read_text(encoding="utf-8"))
         known = before.get("digitizer_fingerprints", {})
