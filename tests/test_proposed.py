@@ -2,17 +2,28 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 
 from ecgtrace.crops.drawn import DrawnCrops, Sheet
-from ecgtrace.digitization.proposed import ProposedDigitizer, centre_on_runs, column_confidence
+from ecgtrace.digitization.proposed import (
+    ProposedDigitizer,
+    centre_on_runs,
+    column_centres,
+    column_confidence,
+    likely_ink,
+)
 from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
 from ecgtrace.images import read_image
 from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
 from ecgtrace.types import GridScale
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +118,57 @@ def test_reference_masks_give_the_reference_signals(shared):
         n = min(len(truth), len(signal.amplitude_mv))
         correlations.append(np.corrcoef(truth[:n], signal.amplitude_mv[:n])[0, 1])
     assert np.mean(correlations) >= 0.97
+
+
+READINGS = {
+    "proposed": ProposedDigitizer(),
+    "proposed_fixed_threshold": ProposedDigitizer(threshold=likely_ink),
+    "proposed_column_centre": ProposedDigitizer(path=column_centres),
+    "proposed_plain": ProposedDigitizer(threshold=likely_ink, path=column_centres),
+}
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_each_reading_is_the_file_of_its_name(name):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("evaluate", [f"digitizer={name}", "digitizer.segmenter=null"])
+    made = instantiate(cfg.digitizer, _convert_="object")
+    assert made.name == name
+    for part in ("threshold", "path"):
+        have, want = getattr(made, part), getattr(READINGS[name], part)
+        assert (have and have.func) is want
+
+
+def test_two_readings_part_where_the_ink_does():
+    """A trace in row 4, and a blot below it in columns 5 and 6: the path passes it, the mean does not."""
+    ink = np.zeros((30, 12), bool)
+    ink[4] = ink[24, 5:7] = True
+    on_trace = np.full(12, 4.0)
+    np.testing.assert_array_equal(READINGS["proposed"].find_rows(ink), on_trace)
+    np.testing.assert_array_equal(READINGS["proposed_fixed_threshold"].find_rows(ink), on_trace)
+    between = on_trace.copy()
+    between[5:7] = 14
+    np.testing.assert_array_equal(READINGS["proposed_column_centre"].find_rows(ink), between)
+    np.testing.assert_array_equal(READINGS["proposed_plain"].find_rows(ink), between)
+
+
+def test_two_thresholds_part_where_the_network_is_unsure():
+    """A trace seen with 0.35 to 0.60 (every grey level): Otsu's threshold finds all of it, one at 0.5 its better part."""
+    probability = np.full((30, 104), 0.01, np.float32)
+    probability[10:13] = np.linspace(0.35, 0.60, 104)
+    trace = probability > 0.1
+    for name in ("proposed", "proposed_column_centre"):
+        np.testing.assert_array_equal(READINGS[name].find_ink(probability), trace)
+    for name in ("proposed_fixed_threshold", "proposed_plain"):
+        np.testing.assert_array_equal(READINGS[name].find_ink(probability), probability >= 0.5)
+        with pytest.raises(TraceNotFoundError):
+            READINGS[name].find_ink(0.8 * probability)
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_every_reading_gives_a_clean_line_alike(crop, name):
+    """In a mask that holds the trace alone, all agree but in steep columns."""
+    signal = READINGS[name](crop.image, crop.mask)
+    reference = READINGS["proposed"](crop.image, crop.mask)
+    assert len(signal.amplitude_mv) == len(reference.amplitude_mv)
+    assert np.median(np.abs(signal.amplitude_mv - reference.amplitude_mv)) < 0.002

@@ -16,6 +16,8 @@ from ecgtrace.types import FloatArray, GridScale, LeadSignal
 from ecgtrace.units import px_to_s
 
 Segmenter = Callable[..., NDArray[np.float32]]
+Threshold = Callable[[NDArray[np.floating]], NDArray[np.bool_]]
+Path = Callable[[NDArray[np.bool_]], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class ProposedDigitizer:
         up to 20 columns of a trace; a mask holds no other ink that a path could end on.
     px_per_mm : float or None
         Overrides the detection of the grid.
+    threshold : callable or None
+        Takes the place of the adaptive threshold: from a probability to ink (`likely_ink`).
+    path : callable or None
+        Takes the place of the cheapest path: from ink to a row per column (`column_centres`).
     uses_true_mask : bool
         Evaluation then hands over the true mask: the ceiling of the method.
     name : str
@@ -63,6 +69,8 @@ class ProposedDigitizer:
     distance_weight: float = DISTANCE_WEIGHT
     end_columns: int = 1
     px_per_mm: float | None = None
+    threshold: Threshold | None = None
+    path: Path | None = None
     uses_true_mask: bool = False
     name: str = "proposed"
     grid: Callable[[NDArray[np.uint8]], GridScale] = field(default=detect_grid)
@@ -121,23 +129,75 @@ class ProposedDigitizer:
 
     def find_ink(self, probability: NDArray[np.floating]) -> NDArray[np.bool_]:
         """
-        Part ink from the rest of a probability map, as `adaptive_threshold` parts it in a picture.
+        Part ink from the rest of a probability map.
 
         Raises
         ------
         TraceNotFoundError
             If nothing is as likely as `min_probability`.
         """
-        picture = np.rint(255 * (1 - probability)).astype(np.uint8)
-        ink = adaptive_threshold(picture, self.max_factor, self.min_factor, self.factor_step)
-        ink &= probability >= self.min_probability
+        threshold = self.threshold or self._adaptive_ink
+        ink = threshold(probability) & (probability >= self.min_probability)
         if not ink.any():
             raise TraceNotFoundError("the network found no trace; crop one lead, dark on light paper")
         return ink
 
     def find_rows(self, ink: NDArray[np.bool_]) -> FloatArray:
+        """Give each column the row of the trace; NaN where there is none."""
+        path = self.path or self._cheapest_path
+        return path(ink)
+
+    def _adaptive_ink(self, probability: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Part ink from the rest as `adaptive_threshold` parts it in a picture."""
+        picture = np.rint(255 * (1 - probability)).astype(np.uint8)
+        return adaptive_threshold(picture, self.max_factor, self.min_factor, self.factor_step)
+
+    def _cheapest_path(self, ink: NDArray[np.bool_]) -> FloatArray:
         """Follow the trace (`viterbi.trace_rows`), then take the exact middle of each run on the path."""
         return centre_on_runs(ink, trace_rows(ink, self.end_columns, self.distance_weight, True))
+
+
+def likely_ink(probability: NDArray[np.floating], min_probability: float = 0.5) -> NDArray[np.bool_]:
+    """
+    Part ink from the rest at one fixed probability: what the adaptive threshold is compared with.
+
+    Parameters
+    ----------
+    probability : ndarray of float, shape (height, width)
+    min_probability : float, optional
+        By default `0.5`: more likely ink than not.
+
+    Returns
+    -------
+    ndarray of bool, shape (height, width)
+    """
+    return probability >= min_probability
+
+
+def column_centres(ink: NDArray[np.bool_]) -> FloatArray:
+    """
+    Take the mean row of all ink of each column: what the cheapest path is compared with.
+
+    Parameters
+    ----------
+    ink : ndarray of bool, shape (height, width)
+
+    Returns
+    -------
+    ndarray of float, shape (width,)
+        NaN where a column has no ink.
+
+    Examples
+    --------
+    The second column has two runs, and its centre lies between them, on neither:
+
+    >>> ink = np.array([[0, 1, 0], [1, 0, 0], [1, 0, 0], [0, 1, 0]], dtype=bool)
+    >>> column_centres(ink).tolist()
+    [1.5, 1.5, nan]
+    """
+    count = ink.sum(axis=0)
+    total = np.arange(len(ink)) @ ink
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def centre_on_runs(ink: NDArray[np.bool_], row_px: FloatArray) -> FloatArray:
