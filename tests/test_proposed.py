@@ -153,7 +153,7 @@ def test_two_readings_part_where_the_ink_does():
 
 
 def test_two_thresholds_part_where_the_network_is_unsure():
-    """A trace seen with 0.35 to 0.60 (every grey level): Otsu's threshold finds all of it, one at 0.5 its better part."""
+    """Of a trace seen with 0.35 to 0.60, Otsu finds all, and a threshold at 0.5 the better part."""
     probability = np.full((30, 104), 0.01, np.float32)
     probability[10:13] = np.linspace(0.35, 0.60, 104)
     trace = probability > 0.1
