@@ -66,7 +66,8 @@ class RunLog:
         name, kind : str
             As "weights-unet" and "model".
         paths : mapping of str to Path
-            By name in the artefact. The files stay where they are and must not change until uploaded.
+            By name in the artefact. Those of the kind "model" must stay as they are until uploaded; of
+            others a copy is kept.
         facts : mapping, optional
             At most 100.
         """
@@ -150,7 +151,13 @@ class Tracker:
                 # Names and messages stay text, even where they look like numbers.
                 run.log_table("table/rows", pd.read_csv(rows, dtype={"record_id": str, "crop_id": str}))
             _log_figures(run, folder / "figures")
-            names = ["rows.csv", "metrics.json", "provenance.json", *_below(folder / "tables", folder)]
+            names = [
+                "rows.csv",
+                "metrics.json",
+                "provenance.json",
+                "report.html",
+                *_below(folder / "tables", folder),
+            ]
             run.log_files("evaluation", "evaluation", _present(folder, names), _without_config(facts))
 
     def log_reproduction(self, folder: Path, claims: pd.DataFrame, facts: Mapping[str, Any]) -> None:
@@ -276,10 +283,10 @@ def _nothing() -> Iterator[RunLog]:
 
 
 def _sweep() -> str | None:
-    """Name the sweep that this job is one of: its folder's last two names, as "train/2026-11-22_12-00-00"."""
+    """Name the sweep that this job is one of, after its folder."""
     if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
         return None
-    return "/".join(Path(HydraConfig.get().sweep.dir).parts[-2:])
+    return Path(HydraConfig.get().sweep.dir).name
 
 
 def _choices() -> list[str]:

@@ -53,9 +53,7 @@ def wandb_run(folder: Path, mode: str, **options: Any) -> Iterator["WandbRun"]:
             )
         except wandb.Error as error:
             reason = " ".join(str(error).split())
-            raise ConfigError(
-                f"W&B did not start ({reason}); `wandb login`, or WANDB_MODE=offline"
-            ) from error
+            raise ConfigError(f"W&B: {reason.rstrip('.')}, or set WANDB_MODE=offline") from error
         run.define_metric("epoch")
         run.define_metric("*", step_metric="epoch")
         log = WandbRun(run, _earlier_epochs(folder) if mode == "offline" else [])
@@ -121,10 +119,11 @@ class WandbRun(RunLog):
     def log_files(
         self, name: str, kind: str, paths: Mapping[str, Path], facts: Mapping[str, Any] | None = None
     ) -> None:
-        """Log files as an artefact that refers to them: large weights are not copied."""
+        """Log files as an artefact: small ones are copied, so that they may change; weights are not."""
         artifact = wandb.Artifact(name, type=kind, metadata=dict(facts or {}))
+        policy: Any = "immutable" if kind == "model" else "mutable"
         for inside, path in paths.items():
-            artifact.add_file(str(path.resolve()), name=inside, policy="immutable", skip_cache=True)
+            artifact.add_file(str(path.resolve()), name=inside, policy=policy, skip_cache=True)
         self._run.log_artifact(artifact)
 
     def complete(self) -> None:
