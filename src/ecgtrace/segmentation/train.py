@@ -25,8 +25,13 @@ _log = logging.getLogger(__name__)
 
 
 def main(cfg: DictConfig) -> dict[str, Any]:
+    """Train the model that `cfg.model` names, by its own `fit`; return what `metrics.json` holds."""
+    return instantiate(cfg.model.fit)(cfg)
+
+
+def fit(cfg: DictConfig) -> dict[str, Any]:
     """
-    Train, and leave the best weights in the run folder.
+    Train a segmentation network with Lightning, and leave the best weights in the run folder.
 
     Parameters
     ----------
