@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -42,7 +44,9 @@ def one_line_errors(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig],
             _require_no_missing(cfg)
             return task(cfg)
         except Exception as error:
-            _exit_if_expected(error)
+            # A job of a sweep must not end the process, in which other jobs may run: `SweepTable` notes the line.
+            if not _is_job_of_sweep():
+                _exit_if_expected(error)
             raise
 
     return wrapped
@@ -101,6 +105,10 @@ def explain(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, HydraException):
         return _one_line(_without_search_path(str(error))), EXIT_USAGE
     return None
+
+
+def _is_job_of_sweep() -> bool:
+    return HydraConfig.initialized() and HydraConfig.get().mode is RunMode.MULTIRUN
 
 
 def _require_no_missing(cfg: DictConfig) -> None:
