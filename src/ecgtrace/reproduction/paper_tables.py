@@ -254,10 +254,8 @@ def _why(rows: pd.DataFrame, digitizer: str, key: str, paper: float, sign: int) 
             records = list(dict.fromkeys(ordered["record_id"].iloc[:left_out]))
             named = f"record{'s' if len(records) > 1 else ''} {', '.join(records[:4])}"
             named += f" and {len(records) - 4} more" if len(records) > 4 else ""
-            return (
-                f"{left_out} of {len(values)} crops ({named}) make it so; without them {form(rest)}{at_best}"
-            )
-    return f"no few crops make it so: the median of all {len(values)} is {form(values.median())}{at_best}"
+            return f"because of {left_out} of {len(values)} crops ({named}); without, {form(rest)}{at_best}"
+    return f"not because of a few crops: the median of {len(values)} is {form(values.median())}{at_best}"
 
 
 def _beats(entry: Comparison, table: SubsetResult, name: str) -> Claim:
@@ -305,16 +303,19 @@ def build_iou(sources: Sources, folder: Path) -> list[Claim]:
     unet, yolo = rows.to_dict("records")
     low, high = iou.interval
     reached = high >= PAPER_IOU
-    why = f"the whole interval lies below; {profile_note(sources) or 'see the run'}"
+    why = "" if iou.value >= PAPER_IOU else "the interval reaches the paper's number, the value does not"
+    if not reached:
+        why = f"the whole interval lies below; {profile_note(sources) or 'see the run'}"
     below = bool(yolo["best_val_iou"] < unet["best_val_iou"])
     return [
         Claim(
             "Best validation IoU of the U-Net",
             f"{PAPER_IOU}",
             f"{unet['best_val_iou']:.3f} in epoch {unet['best_epoch']} of {unet['epochs']}; "
-            f"its saved weights {iou.value:.3f} [{low:.3f}, {high:.3f}] (n={iou.n_windows} windows of {iou.n_crops} crops)",
+            f"its saved weights {iou.value:.3f} [{low:.3f}, {high:.3f}] "
+            f"(n={iou.n_windows} windows of {iou.n_crops} crops)",
             reached,
-            "" if reached else why,
+            why,
         ),
         Claim(
             "Best validation IoU of YOLO, below the U-Net's",
@@ -388,14 +389,14 @@ def build_no_detection(sources: Sources, folder: Path) -> list[Claim]:
     side = "fewer" if high < PAPER_NO_DETECTION else "more"
     why = (
         f"{side} are missed here after {mapped(facts, 'epochs')} epochs of "
-        f"{mapped(facts, 'crops_per_epoch')} crops, started from: {mapped(facts, 'started_from')}; the paper states neither its crops nor its "
-        "threshold of confidence"
+        f"{mapped(facts, 'crops_per_epoch')} crops, started from: {mapped(facts, 'started_from')}; "
+        "the paper states neither its crops nor its threshold of confidence"
     )
     return [
         Claim(
             "YOLO: instances in which no signal is found",
-            f"{PAPER_NO_DETECTION:.0%}",
-            f"{count / n:.1%} [{low:.1%}, {high:.1%}] ({count} of n={n})",
+            f"{100 * PAPER_NO_DETECTION:.0f} %",
+            f"{100 * count / n:.1f} % [{100 * low:.1f}, {100 * high:.1f}] ({count} of n={n})",
             holds,
             "" if holds else why,
         )
