@@ -39,7 +39,7 @@ from ecgtrace.segmentation.weights import (
 )
 from ecgtrace.segmentation.yolo_confusion import Confusion, by_threshold
 from ecgtrace.segmentation.yolo_data import STRIDE_PX, Canvas, export
-from ecgtrace.segmentation.yolo_network import CONFIDENCE, Detector, build_network, to_crop
+from ecgtrace.segmentation.yolo_network import CONFIDENCE, Detector, build_network, probability, to_crop
 from ecgtrace.types import FloatArray, LeadCrop
 
 NETWORK = "yolo"
@@ -149,7 +149,7 @@ def _train(
         run.log_epoch(row)
         _log.info("epoch %d: loss %.3f, validation IoU %.4f", row["epoch"], row["train/loss"], row["val/iou"])
 
-    with yolo_trainer.on_our_terms():
+    with yolo_trainer.on_our_terms(bfloat16=amp == "bf16"):
         trainer = yolo_trainer.Trainer(overrides=options)
         trainer.canvas, trainer.initial, trainer.on_epoch = canvas, initial, report
         if cfg.progress:
@@ -159,7 +159,9 @@ def _train(
 
 def _device(cfg: DictConfig) -> tuple[str, str | bool]:
     """Translate the settings of Lightning's trainer."""
-    if OmegaConf.select(cfg, "trainer.strategy", default="auto") not in ("auto",) or cfg.trainer.devices not in (
+    if OmegaConf.select(cfg, "trainer.strategy", default="auto") not in (
+        "auto",
+    ) or cfg.trainer.devices not in (
         1,
         "auto",
     ):
@@ -204,7 +206,9 @@ def _initial(cfg: DictConfig, folder: Path) -> tuple[dict[str, Tensor] | None, s
     if cfg.model.weights is not None:
         path = Path(cfg.model.weights)
         if not path.is_file():
-            raise ConfigError(f"model.weights={path} is not there; it is Ultralytics' {name}, or null to fetch it")
+            raise ConfigError(
+                f"model.weights={path} is not there; it is Ultralytics' {name}, or null to fetch it"
+            )
         return _pretrained(cfg.model.architecture, path), f"pretrained ({path.name})"
     try:
         path = _fetch(name, folder / "yolo")
@@ -289,7 +293,8 @@ def _measure(
         truth = _box(crop.mask)
         found.append((boxes, confidence, truth))
         counts.add(boxes[confidence >= CONFIDENCE], truth)
-        ink, mask = detector.segment(crop.image) >= 0.5, crop.mask.astype(bool)
+        united = probability(instances.above(CONFIDENCE), shape, where, crop.mask.shape)
+        ink, mask = united >= 0.5, crop.mask.astype(bool)
         shared, either = shared + float((ink & mask).sum()), either + float((ink | mask).sum())
         per_crop += float((ink & mask).sum() / max((ink | mask).sum(), 1))
     metrics = {
@@ -331,7 +336,9 @@ def _finish(
     metrics |= {name: value for name, value in measured.items() if not name.startswith("val/")}
     table = by_threshold(found, _LEVELS)
     table.to_csv(folder / "confusion_by_confidence.csv", index=False)
-    table[table["confidence"] == CONFIDENCE].drop(columns="confidence").to_csv(folder / "confusion.csv", index=False)
+    table[table["confidence"] == CONFIDENCE].drop(columns="confidence").to_csv(
+        folder / "confusion.csv", index=False
+    )
     card = WeightsCard(
         network=NETWORK,
         encoder=cfg.model.architecture,
@@ -398,10 +405,10 @@ class YoloSegmenter:
             In [0, 1]; 0 where no instance was found.
         """
         height, width = image.shape[:2]
-        probability = np.empty((height, width), np.float32)
+        whole = np.empty((height, width), np.float32)
         for left, right in windows(width, duration_s or self.card.window_s, self.card.window_s):
-            probability[:, left:right] = self.detector.segment(image[:, left:right], self.confidence)
-        return probability
+            whole[:, left:right] = self.detector.segment(image[:, left:right], self.confidence)
+        return whole
 
     @property
     def card(self) -> WeightsCard:

@@ -90,7 +90,9 @@ def box_iou(boxes: FloatArray, truth: FloatArray) -> FloatArray:
     return np.asarray(shared / np.maximum(areas - shared, 1e-9))
 
 
-def by_threshold(found: Iterable[tuple[FloatArray, FloatArray, FloatArray]], levels: Iterable[float]) -> pd.DataFrame:
+def by_threshold(
+    found: Iterable[tuple[FloatArray, FloatArray, FloatArray]], levels: Iterable[float]
+) -> pd.DataFrame:
     """
     Return `Confusion.table` at several confidences, with the column `confidence`.
 

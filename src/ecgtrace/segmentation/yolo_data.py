@@ -91,7 +91,9 @@ def polygon(mask: NDArray[np.uint8]) -> FloatArray:
     >>> polygon(mask).tolist()[:4]
     [[2.5, 1.5], [2.5, 2.5], [4.5, 2.5], [7.5, 4.5]]
     """
-    parts, _ = cv2.findContours(np.ascontiguousarray(mask, np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    parts, _ = cv2.findContours(
+        np.ascontiguousarray(mask, np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
     if not parts:
         raise DataError("a training crop has an empty mask; draw or export it again")
     lines = [np.asarray(part).reshape(-1, 2) for part in sorted(parts, key=lambda p: int(p[..., 0].min()))]
