@@ -70,7 +70,7 @@ def new_figure(size_inch: tuple[float, float]) -> Figure:
     """Make a figure without pyplot, which would keep it in memory and ask for a display."""
     figure = Figure(figsize=size_inch, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)  # type: ignore[union-attr,call-arg]
+    figure.get_layout_engine().set(w_pad=0.04, h_pad=0.03, wspace=0.02)  # type: ignore[union-attr,call-arg]
     return figure
 
 

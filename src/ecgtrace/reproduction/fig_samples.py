@@ -62,8 +62,8 @@ def fig1(sources: Sources, folder: Path) -> list[Claim]:
         Claim(
             "a sample: image, clean mask, signal (Figure 1)",
             None,
-            f"crop {crop.crop_id}: ink of other leads, {others:.0%} of the target's, is in the picture "
-            f"and not in the mask; {crop.crossings} crossings",
+            f"crop {crop.crop_id}: ink of other leads, {100 * others:.0f} % of the target's, is in the "
+            f"picture and not in the mask; {crop.crossings} crossings",
             None,
         )
     ]
@@ -269,7 +269,7 @@ def fig9(sources: Sources, folder: Path) -> list[Claim]:
     crop = next(crops[i] for i in range(len(crops)) if crops.crop_id(i) == shown["crop_id"])
     digitized = digitize_crop(digitizer, crop) if shown["status"] == "ok" else None
     with fp.print_style():
-        _draw_digitized(crop, digitized, shown, folder)
+        _draw_digitized(crop, digitized, shown, len(rows), folder)
     counts = bootstrap.draw_resamples(rows["crop_id"].tolist(), rows["record_id"].tolist())
     r = rows["r"].to_numpy(float)
     interval = bootstrap.percentile_interval(bootstrap.mean(r, counts))
@@ -285,7 +285,9 @@ def fig9(sources: Sources, folder: Path) -> list[Claim]:
     ]
 
 
-def _draw_digitized(crop: LeadCrop, digitized: LeadSignal | None, row: pd.Series, folder: Path) -> None:
+def _draw_digitized(
+    crop: LeadCrop, digitized: LeadSignal | None, row: pd.Series, n_crops: int, folder: Path
+) -> None:
     time_s = np.arange(len(crop.signal)) / crop.fs_hz
     curves = pd.DataFrame({"time_s": time_s, "truth_mv": metrics.centred(crop.signal)})
     if digitized is not None:
@@ -293,11 +295,11 @@ def _draw_digitized(crop: LeadCrop, digitized: LeadSignal | None, row: pd.Series
         curves["digitized_mv"] = metrics.centred(aligned.signal)
         curves["covered"] = aligned.covered
     fp.save_rows(curves, folder, "fig9_signal")
-    panel = fp.panel_inch(crop, 2.9)
-    figure = fp.new_figure((fp.ONE_COLUMN_INCH, panel + 2.5))
-    picture, signal = figure.subplots(2, 1, height_ratios=[panel, 1.5])
+    panel = fp.panel_inch(crop, 2.8)
+    figure = fp.new_figure((fp.ONE_COLUMN_INCH, panel + 2.6))
+    picture, signal = figure.subplots(2, 1, sharex=True, height_ratios=[panel, 1.5])
     fp.show(picture, crop, crop.image)
-    fp.letter(picture, "a", f"crop of lead {crop.lead}")
+    fp.letter(picture, "a", f"crop of lead {crop.lead}, median $r$ of {n_crops} crops")
     picture.set_ylabel("amplitude (mV)")
     _plot_curves(signal, curves)
     if digitized is None:
@@ -313,7 +315,6 @@ def _plot_curves(axis: Axes, curves: pd.DataFrame) -> None:
     if "digitized_mv" in curves:
         shown = curves["digitized_mv"].where(curves["covered"])
         axis.plot(curves["time_s"], shown, color=fp.BLACK, linewidth=0.9, linestyle="--", label="digitized")
-    axis.margins(x=0.01)
     axis.set_xlabel("time (s)")
     axis.set_ylabel("amplitude (mV),\nmedian subtracted")
     fp.open_frame(axis)

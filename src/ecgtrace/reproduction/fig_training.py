@@ -61,7 +61,7 @@ def fig4(sources: Sources, folder: Path) -> list[Claim]:
         Claim(
             "YOLO: share of instances without a detection (Figure 4)",
             "58 %",
-            f"{missed / n:.0%} (95 % interval {low:.0%} to {high:.0%}), {missed} of {n}",
+            f"{100 * missed / n:.0f} % (95 % interval {100 * low:.0f} to {100 * high:.0f}), {missed} of {n}",
             holds,
             "" if holds else _why_yolo(facts, missed / n),
         )
@@ -73,8 +73,8 @@ def _why_yolo(facts: Mapping[str, Any], share: float) -> str:
     epochs, crops, start = (fp.mapped(facts, n) for n in ("epochs", "crops_per_epoch", "started_from"))
     return (
         f"{side} instances are missed here; this model was trained for {epochs} epochs of {crops} crops, "
-        f"started from: {start}; the paper's for 117 epochs from pretrained weights, on its own set and with a "
-        "confidence threshold that it does not state; which of these makes the difference was not measured"
+        f"started from: {start}; the paper's for 117 epochs from pretrained weights, on its own set and with "
+        "a confidence threshold that it does not state; which of these makes the difference was not measured"
     )
 
 
@@ -132,9 +132,9 @@ def read_confusion(path: Path) -> FloatArray:
 
 
 def _draw_confusion(counts: FloatArray, share: FloatArray, folder: Path) -> None:
-    figure = fp.new_figure((fp.ONE_COLUMN_INCH, 2.7))
+    figure = fp.new_figure((fp.ONE_COLUMN_INCH, 2.3))
     axis = figure.subplots()
-    axis.imshow(share, cmap="Greys", vmin=0, vmax=1)
+    axis.imshow(share, cmap="Greys", vmin=0, vmax=1.5, aspect="auto")  # 1.5: no solid black
     for (row, column), value in np.ndenumerate(share):
         empty = counts[:, column].sum() == 0
         percent = "no such case" if empty else f"{100 * value:.0f} %"
@@ -144,15 +144,14 @@ def _draw_confusion(counts: FloatArray, share: FloatArray, folder: Path) -> None
             f"{percent}\n{counts[row, column]:.0f} of {counts[:, column].sum():.0f}",
             ha="center",
             va="center",
-            color="white" if value > 0.55 else "black",
+            color="white" if value > 0.7 else "black",
         )
-    names = ["signal", "background\n(no signal)"]
-    axis.set_xticks([0, 1], names)
-    axis.set_yticks([0, 1], names)
+    axis.set_xticks([0, 1], ["signal", "background"])
+    axis.set_yticks([0, 1], ["signal", "background\n(nothing found)"])
     axis.tick_params(length=0)
-    axis.set_xlabel("true")
-    axis.set_ylabel("predicted")
-    axis.set_title("share of the true class")
+    axis.set_xlabel("true class")
+    axis.set_ylabel("predicted class")
+    axis.set_title("share of the true class (%), instances")
     fp.save(figure, folder, "fig4")
 
 
@@ -221,8 +220,8 @@ def _why_unet(run: Path, epochs: int) -> str:
     crops, start = fp.mapped(facts, "crops_per_epoch"), fp.mapped(facts, "started_from")
     return (
         f"trained for {epochs} epochs of {crops} crops, started from: {start}, at {model.height} x "
-        f"{model.width} px; the paper: 20 epochs of 20,000 crops from ImageNet weights, at a size that it does "
-        "not state"
+        f"{model.width} px; the paper: 20 epochs of 20,000 crops from ImageNet weights, at a size that it "
+        "does not state"
     )
 
 
