@@ -25,6 +25,7 @@ class EpochCsvLogger(Logger):
         super().__init__()
         self.path = path
         self.rows: dict[int, dict[str, float]] = {}
+        self._waiting: dict[str, float] = {}
         if path.is_file():
             for row in pd.read_csv(path).to_dict("records"):
                 self.rows[int(row.pop("epoch"))] = {str(k): v for k, v in row.items() if pd.notna(v)}
@@ -52,10 +53,11 @@ class EpochCsvLogger(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Merge metrics into the row of their epoch and write the file."""
-        if "epoch" not in metrics:
+        self._waiting |= {name: float(value) for name, value in metrics.items() if name != "epoch"}
+        if "epoch" not in metrics:  # Lightning logs the learning rate so, at the start of an epoch
             return
-        values = {name: float(value) for name, value in metrics.items() if name != "epoch"}
-        self.rows.setdefault(int(metrics["epoch"]), {}).update(values)
+        self.rows.setdefault(int(metrics["epoch"]), {}).update(self._waiting)
+        self._waiting = {}
         table = pd.DataFrame([{"epoch": epoch, **row} for epoch, row in sorted(self.rows.items())])
         table = table[["epoch", *sorted(set(table.columns) - {"epoch"})]]
         part = self.path.with_suffix(".part")

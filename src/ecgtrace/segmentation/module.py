@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from ecgtrace.segmentation.epoch_log import EpochCsvLogger
-
 
 class SegmentationModule(lightning.LightningModule):
     """
@@ -102,8 +100,7 @@ class SegmentationModule(lightning.LightningModule):
     def on_train_start(self) -> None:
         """Write the metrics of the epoch before, if this run goes on with another."""
         for logger in self.loggers if self._restored_metrics else []:
-            if isinstance(logger, EpochCsvLogger):
-                logger.log_metrics(self._restored_metrics)
+            logger.log_metrics(self._restored_metrics)
 
     def configure_optimizers(self) -> Any:
         """Return Adam and its schedule."""
