@@ -2,12 +2,14 @@
 
 import inspect
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -73,13 +75,39 @@ def test_train(augmentation, training, tmp_path):
 @pytest.mark.parametrize("trainer", options("trainer"))
 @pytest.mark.parametrize("model", options("model"))
 def test_model_and_trainer(trainer, model):
-    cfg = compose("train", [f"trainer={trainer}", f"model={model}", "model.network.encoder_weights=null"])
-    build(cfg.model.loss), build(cfg.model.optimizer), build(cfg.model.network)
+    own = ["model.network.encoder_weights=null"] if model == "unet" else []
+    cfg = compose("train", [f"trainer={trainer}", f"model={model}", *own])
+    assert callable(build(cfg.model.fit))
+    for part in {"loss", "optimizer", "network"} & set(cfg.model):
+        build(cfg.model[part])
     import lightning
 
     wanted = {k for k in cfg.trainer if k != "_target_"}
     assert wanted <= set(inspect.signature(lightning.Trainer.__init__).parameters)
     assert cfg.trainer.max_epochs == 20
+
+
+@pytest.mark.parametrize("model", options("model"))
+@pytest.mark.parametrize("entry", ["evaluate", "digitize"])
+def test_the_model_chooses_the_segmenter(entry, model):
+    """Every model that can be trained has a segmenter of its name, and overrides reach it."""
+    given = ["input=x"] if entry == "digitize" else []
+    chosen = compose(entry, [*given, f"model={model}", "digitizer.segmenter.weights=x.safetensors"])
+    segmenter = build(chosen.digitizer).segmenter
+    assert segmenter.weights == "x.safetensors"
+    assert type(segmenter).__name__ == {"unet": "NetworkSegmenter", "yolo": "YoloSegmenter"}[model]
+    assert options("segmenter") == options("model")
+
+
+def test_yolo_takes_the_options_that_ultralytics_has():
+    """Options that it does not know it would refuse after all crops were drawn."""
+    from ecgtrace.segmentation import yolo_runtime
+
+    yolo_runtime.load()
+    from ultralytics.cfg import get_cfg
+
+    hyper = OmegaConf.to_container(compose("train", ["model=yolo"]).model.hyper)
+    assert get_cfg(overrides=hyper).flipud == 0.5
 
 
 @pytest.mark.parametrize("experiment", options("experiment"))
@@ -123,6 +151,8 @@ def test_every_dependency_is_pinned_to_a_version_it_allows():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     pinned = {canonicalize_name(name): version for name, version in pinned.items()}
-    for text in project["dependencies"] + project["optional-dependencies"]["dev"]:
+    for text in chain(project["dependencies"], *project["optional-dependencies"].values()):
         requirement = Requirement(text)
+        if requirement.name == project["name"]:  # dev takes in the other extras
+            continue
         assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), text
