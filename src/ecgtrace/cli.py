@@ -44,7 +44,7 @@ def one_line_errors(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig],
             _require_no_missing(cfg)
             return task(cfg)
         except Exception as error:
-            # A job of a sweep must not end the process, in which other jobs may run: `SweepTable` notes the line.
+            # A job of a sweep must not end the process, in which others may follow; `SweepTable` tells.
             if not _is_job_of_sweep():
                 _exit_if_expected(error)
             raise
