@@ -264,8 +264,9 @@ def to_markdown(table: pd.DataFrame, options: BootstrapOptions, note: str) -> st
     explained = (
         f"In brackets: {100 * options.level:g} % percentile bootstrap intervals, {options.n_resamples} "
         f"resamples of records, the same for all arms (seed {options.seed}). "
-        "Differences: arm less reference, means over the crops that both digitized; then over all crops, a failed one as r = 0, which is also "
-        "how it enters an arm's own r. Augmentation, resize and encoder start: networks of this profile"
+        "Differences: arm less reference, means over the crops that both digitized; then over all crops, a "
+        "failed one as r = 0, which is also how it enters an arm's own r. "
+        "Augmentation, resize and encoder start: networks of this profile"
         f"{f' ({note})' if note else ''}, validation IoU at the size that the network sees, which differs "
         f"between the arms of resize; {ONE_SEED}. Reading: the shipped network's mask."
     )
