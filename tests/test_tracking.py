@@ -340,6 +340,10 @@ def test_a_reproduction_is_logged_whole(tmp_path):
         table.assign(r=float(name[-1])).to_csv(tmp_path / name / "rows.csv", index=False)
     png(tmp_path / "fig1" / "fig1.png", 0.25)
     (tmp_path / "fig1" / "fig1.pdf").write_bytes(b"%PDF-")
+    for name in ("run/.hydra", "run/figures"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("run/last.ckpt", "run/rows.csv", ".lock"):  # a run's own, and hidden
+        (tmp_path / name).write_text("a,b\n")
     WandbTracker(mode="offline").log_reproduction(tmp_path, claims, FACTS)
     run = only_run(tmp_path)
     assert run.job_type == "reproduce"

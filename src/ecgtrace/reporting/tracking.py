@@ -7,6 +7,7 @@ what stands behind it. What a run consists of is said in one place: `log_trainin
 """
 
 import csv
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -168,7 +169,7 @@ class Tracker:
         ----------
         folder : Path
             Every PNG below it is logged as picture, every CSV as table, each under its path in the folder;
-            all files but those of wandb make up the artefact.
+            all files but those of wandb make up the artefact. Run folders inside are left out.
         claims : DataFrame
             The index, a line for each claim.
         facts : mapping
@@ -325,9 +326,20 @@ def _log_figures(run: RunLog, folder: Path) -> None:
 
 
 def _below(folder: Path, root: Path) -> list[str]:
-    """Return the files below a folder by their path from `root`, without those of wandb and hidden ones."""
-    names = (path.relative_to(root).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(name for name in names if not name.startswith(("wandb/", ".")))
+    """
+    Return the files below a folder by their path from `root`.
+
+    Without wandb's, hidden ones, and those of run folders inside, which are runs of their own.
+    """
+    names: list[str] = []
+    for path, folders, files in os.walk(folder):
+        folders[:] = [
+            name
+            for name in folders
+            if name != "wandb" and not name.startswith(".") and not Path(path, name, ".hydra").is_dir()
+        ]
+        names += [Path(path, name).relative_to(root).as_posix() for name in files if not name.startswith(".")]
+    return sorted(names)
 
 
 def _present(folder: Path, names: Sequence[str]) -> dict[str, Path]:
