@@ -40,7 +40,7 @@ from ecgtrace.segmentation.weights import (
 from ecgtrace.segmentation.yolo_confusion import Confusion, by_threshold
 from ecgtrace.segmentation.yolo_data import STRIDE_PX, Canvas, export
 from ecgtrace.segmentation.yolo_network import CONFIDENCE, Detector, build_network, probability, to_crop
-from ecgtrace.types import FloatArray, LeadCrop
+from ecgtrace.types import FloatArray
 
 NETWORK = "yolo"
 _RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.3.0/"
@@ -69,13 +69,14 @@ def fit(cfg: DictConfig) -> dict[str, Any]:
 
     Notes
     -----
-    The folder gets `data/` (the crops), `yolo/weights/` (`last.pt` and `best.pt`, Ultralytics', for going on),
-    `weights.safetensors`, `metrics.csv` (a row per epoch), `metrics.json`, `confusion.csv` (at Ultralytics'
-    thresholds) and `confusion_by_confidence.csv`. A folder that already holds `last.pt` is gone on with, after
-    its last whole epoch: with the smoothed weights in half precision, as Ultralytics resumes, and so not to the
-    last digit as an uninterrupted run.
+    The folder gets `data/` (the crops), `yolo/weights/` (`last.pt` and `best.pt`, Ultralytics', for going
+    on), `weights.safetensors`, `metrics.csv` (a row per epoch), `metrics.json`, `confusion.csv` (at
+    Ultralytics' thresholds) and `confusion_by_confidence.csv`. A folder that already holds `last.pt` is gone
+    on with, after its last whole epoch: from the smoothed weights in half precision, as Ultralytics resumes,
+    and so not to the last digit as an uninterrupted run.
     """
     canvas = _canvas(cfg)
+    _device(cfg)
     folder = Path(cfg.output_dir)
     yolo_runtime.load(folder / "yolo" / "settings")
     with training_run(cfg) as run:
@@ -86,7 +87,8 @@ def _canvas(cfg: DictConfig) -> Canvas:
     height, width = cfg.model.height, cfg.model.width
     if height % STRIDE_PX or width % STRIDE_PX or not 0 < height <= width:
         raise ConfigError(
-            f"model.height={height} and model.width={width} must be multiples of {STRIDE_PX}, height at most width"
+            f"model.height={height} and model.width={width} must be multiples of {STRIDE_PX}, "
+            "height at most width"
         )
     return Canvas(height, width)
 
@@ -97,10 +99,10 @@ def _fit(cfg: DictConfig, folder: Path, canvas: Canvas, run: RunLog) -> dict[str
     if cfg.validate_only:
         return _validate_only(cfg, val)
     fingerprinted = data_fingerprint(cfg, data)
+    initial, started_from = _start(cfg, folder)
     dataset = export(
         data["train"], val, folder / "data", canvas, {"data_fingerprint": fingerprinted}, cfg.progress
     )
-    initial, started_from = _start(cfg, folder)
     facts = {"started_from": started_from, "data_fingerprint": fingerprinted}
     run.log_facts(facts)
     _train(cfg, folder, canvas, dataset, initial, run)
@@ -159,12 +161,8 @@ def _train(
 
 def _device(cfg: DictConfig) -> tuple[str, str | bool]:
     """Translate the settings of Lightning's trainer."""
-    if OmegaConf.select(cfg, "trainer.strategy", default="auto") not in (
-        "auto",
-    ) or cfg.trainer.devices not in (
-        1,
-        "auto",
-    ):
+    strategy = OmegaConf.select(cfg, "trainer.strategy", default="auto")
+    if strategy != "auto" or cfg.trainer.devices not in (1, "auto"):
         raise ConfigError("model=yolo trains on one device; leave out trainer=ddp and set trainer.devices=1")
     on_gpu = cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
     precision = str(cfg.trainer.precision)
@@ -267,7 +265,7 @@ def _pretrained(architecture: str, path: Path) -> dict[str, Tensor]:
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
-    """Read a .pt file of Ultralytics: its network is rebuilt from known classes alone, never from any pickle."""
+    """Read a .pt file of Ultralytics: its network is rebuilt from known classes alone."""
     from ultralytics.nn.tasks import torch_safe_load
 
     return torch_safe_load(str(path), safe_only=True)[0]
@@ -438,6 +436,3 @@ class YoloSegmenter:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         hashed = fingerprint(network)
         return Detector(network.eval().to(device), Canvas(card.height, card.width)), card, hashed
-
-
-__all__ = ["LeadCrop", "YoloSegmenter", "fit"]

@@ -60,7 +60,7 @@ class Confusion:
         self.empty += not len(boxes)
 
     def table(self) -> pd.DataFrame:
-        """Return rows of `predicted`, `true`, `count` and `share_of_true`; nothing is rightly called nothing."""
+        """Return rows of `predicted`, `true`, `count` and `share_of_true`."""
         counts = {
             ("signal", "signal"): self.found,
             ("signal", "background"): self.false,

@@ -24,6 +24,7 @@ from ecgtrace.types import FloatArray, LeadCrop
 PAD_GREY = 114  # Ultralytics' own colour around an image
 STRIDE_PX = 32  # of the network: its input is a multiple of it
 _MAX_POINTS = 990  # Ultralytics resamples a longer line to 1,000 points, which cuts corners
+_MAX_PARTS = 100  # a mask from a JPEG has specks; a clean one has one part, or a few
 _SPLITS = ("train", "val")
 
 
@@ -77,7 +78,7 @@ def polygon(mask: NDArray[np.uint8]) -> FloatArray:
     -------
     ndarray of float, shape (n, 2)
         x and y in px, where pixel k reaches from k to k + 1. Parts of the mask are joined where they are
-        nearest, by a line there and back; holes are lost.
+        nearest, by a line there and back; holes are lost, and all but the 100 widest parts.
 
     Raises
     ------
@@ -96,7 +97,9 @@ def polygon(mask: NDArray[np.uint8]) -> FloatArray:
     )
     if not parts:
         raise DataError("a training crop has an empty mask; draw or export it again")
-    lines = [np.asarray(part).reshape(-1, 2) for part in sorted(parts, key=lambda p: int(p[..., 0].min()))]
+    largest = sorted(parts, key=lambda part: -cv2.boundingRect(part)[2])[:_MAX_PARTS]
+    largest.sort(key=lambda part: cv2.boundingRect(part)[0])
+    lines = [np.asarray(part).reshape(-1, 2) for part in largest]
     tolerance_px = 0.5
     while sum(len(line) + 2 for line in lines) > _MAX_POINTS:
         lines = [cv2.approxPolyDP(line, tolerance_px, True).reshape(-1, 2) for line in lines]

@@ -142,7 +142,7 @@ class Detector:
     canvas: Canvas
 
     def find(self, image: NDArray[np.uint8], confidence: float) -> tuple[Instances, tuple[int, int], Place]:
-        """Return the instances in a picture, the height and width of the input, and where the crop lies in it."""
+        """Return the instances in a picture, height and width of the input, and where the crop lies in it."""
         pixels, where = self._input(image)
         first = next(self.network.parameters())
         batch = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None].to(first.device)

@@ -1,7 +1,7 @@
 """
 Ultralytics' training, with our validation, files and number format.
 
-Ultralytics is imported here at once: this module is imported only where it is used, after `yolo_runtime.load`.
+Ultralytics is imported here at once: this module is imported only where it is used.
 """
 
 from collections.abc import Callable, Iterator
