@@ -148,7 +148,7 @@ def _keep_epochs(cfg: DictConfig, folder: Path) -> list[ModelCheckpoint]:
     if not cfg.keep_every_n_epochs:
         return []
     return [
-        ModelCheckpoint(
+        _KeptEpochs(
             folder / "epochs",
             filename="{epoch}",
             every_n_epochs=cfg.keep_every_n_epochs,
@@ -157,6 +157,14 @@ def _keep_epochs(cfg: DictConfig, folder: Path) -> list[ModelCheckpoint]:
             save_on_train_epoch_end=True,
         )
     ]
+
+
+class _KeptEpochs(ModelCheckpoint):
+    """Has a key of its own in checkpoints: by Lightning's, every epoch kept is the same as the last one."""
+
+    @property
+    def state_key(self) -> str:
+        return "KeptEpochs"
 
 
 def _progress(cfg: DictConfig) -> list[TQDMProgressBar]:
