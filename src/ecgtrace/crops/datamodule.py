@@ -1,6 +1,6 @@
 """Training and validation crops for Lightning."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import albumentations as A
 import cv2
@@ -56,11 +56,11 @@ class CropDataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Return the training crops."""
         sampler: Sampler[int]
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         if self.fresh:
-            rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
             sampler = FreshSampler(len(self.train), rank, world)
         else:
-            sampler = EpochShuffle(len(self.train), self.seed)
+            sampler = EpochShuffle(len(self.train), self.seed, rank, world)
         return self._loader(self.train, sampler=sampler, drop_last=len(self.train) > self.batch_size)
 
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
@@ -80,17 +80,28 @@ class CropDataModule(lightning.LightningDataModule):
 
 
 class EpochShuffle(RandomSampler):
-    """Shuffle by (seed, epoch), so that a resumed run sees the order of an uninterrupted one."""
+    """
+    Shuffle by (seed, epoch), so that a resumed run sees the order of an uninterrupted one.
 
-    def __init__(self, size: int, seed: int) -> None:
+    With several processes, each takes its share of the same order.
+    """
+
+    def __init__(self, size: int, seed: int, rank: int = 0, world: int = 1) -> None:
         super().__init__(range(size))
-        self.seed, self.size = seed, size
+        self.seed, self.size, self.rank, self.world = seed, size, rank, world
         self.generator = torch.Generator()
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
         self.generator.manual_seed(self.seed * 1_000_003 + epoch)
+
+    def __len__(self) -> int:
+        return self.size // self.world
+
+    def __iter__(self) -> Iterator[int]:
+        order = list(super().__iter__())
+        return iter(order[self.rank : len(self) * self.world : self.world])
 
 
 def _one_thread(worker: int) -> None:

@@ -1,5 +1,5 @@
 """
-What a sweep (`train.py -m ...`) leaves beside its runs: one table of all jobs, and one group in W&B.
+What a sweep (`train.py -m ...`) leaves beside its runs: one table of all jobs.
 
 It imports nothing heavy: Hydra builds it before every run, also before one that ends with a usage error.
 """
@@ -24,7 +24,6 @@ from ecgtrace.errors import EcgTraceError
 COLUMNS = ("job", "overrides", "best_val_iou", "best_epoch", "seconds", "status", "error", "folder")
 
 _JOB_FILE = "job.json"
-_GROUP = "WANDB_RUN_GROUP"  # wandb's own name for it; conf/logger/wandb.yaml reads it
 
 _log = logging.getLogger(__name__)
 
@@ -33,9 +32,8 @@ class SweepTable(Callback):
     """
     Hydra callback that keeps `sweep.csv` in the sweep's folder: a row per job, failed ones included.
 
-    The table is written anew whenever a job ends, so that a sweep that is stopped leaves one, too. All jobs
-    of the sweep log to the W&B group that is named after the sweep's folder, unless `WANDB_RUN_GROUP` says
-    otherwise. Nothing happens in single runs.
+    The table is written anew whenever a job ends, so that a sweep that is stopped leaves one, too. Nothing
+    happens in single runs.
 
     Parameters
     ----------
@@ -50,12 +48,10 @@ class SweepTable(Callback):
         self._started_s = 0.0
 
     def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any) -> None:
-        """Set the W&B group, and note that the job runs; called in the job's own process."""
-        if not _is_sweep(config):
-            return
-        os.environ.setdefault(_GROUP, _sweep_folder(config).resolve().name)
-        self._started_s = time.monotonic()
-        _note(config, "running")
+        """Note that the job runs; called in the job's own process."""
+        if _is_sweep(config):
+            self._started_s = time.monotonic()
+            _note(config, "running")
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Note how the job ended."""
