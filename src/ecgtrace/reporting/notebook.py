@@ -63,7 +63,7 @@ def enter_checkout(start: Path | None = None) -> Path:
     )
 
 
-def run_command(*parts: str) -> None:
+def run_command(*parts: str, last_lines: int | None = None) -> None:
     """
     Run a command of the project with this Python, and print what it prints.
 
@@ -73,6 +73,9 @@ def run_command(*parts: str) -> None:
     ----------
     *parts : str
         What one would type, in as many pieces as is convenient: "python train.py model=unet", "seed=1".
+
+    last_lines : int, optional
+        Print only so many lines, when it is done. By default all, as they come.
 
     Raises
     ------
@@ -95,10 +98,15 @@ def run_command(*parts: str) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             shown = line.rstrip().replace(here, "")
-            print(shown, flush=True)
-            lines = [*lines, shown][-_LINES_KEPT:]
+            if last_lines is None:
+                print(shown, flush=True)
+            lines.append(shown)
     if process.returncode != 0:
-        raise EcgTraceError(f"exit code {process.returncode} of: {command}\n" + "\n".join(lines))
+        raise EcgTraceError(
+            f"exit code {process.returncode} of: {command}\n" + "\n".join(lines[-_LINES_KEPT:])
+        )
+    if last_lines:
+        print("\n".join(lines[-last_lines:]))
 
 
 def small_png(picture: Figure | Path, width_px: int = _WIDTH_PX) -> bytes:
@@ -232,7 +240,8 @@ def training_figure(metrics: pd.DataFrame) -> Figure:
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.set(xlabel="epoch", ylabel=label)
         axis.grid(color="0.9", linewidth=0.6)
-        axis.legend(fontsize=8, frameon=False)
+        if axis.lines:
+            axis.legend(fontsize=8, frameon=False)
     return figure
 
 
