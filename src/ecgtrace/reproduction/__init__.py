@@ -1,1 +1,1 @@
-"""Every table and curve of the paper from one command: which artefact needs which run, and what came of it."""
+"""Every table and curve of the paper from one command: which artefact needs which run, what came of it."""

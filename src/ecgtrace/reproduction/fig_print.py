@@ -82,6 +82,7 @@ def save(figure: Figure, folder: Path, name: str) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / f"{name}.pdf", dpi=_DPI, metadata={"CreationDate": None})
+    figure.set_layout_engine("none")  # it stays as laid out for the PDF
     with io.BytesIO() as buffer:
         figure.savefig(buffer, format="png", dpi=_DPI)
         with Image.open(buffer) as drawn:

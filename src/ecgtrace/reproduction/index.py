@@ -48,10 +48,10 @@ def write(
         record = json.loads(path.read_text(encoding="utf-8"))
         present.append(artefact)
         command = _command(cfg, artefact.name)
-        for claim in record.get("claims", []):
-            rows.append(
-                {**claim, "holds": _YES_NO[claim["holds"]], "artefact": artefact.name, "command": command}
-            )
+        rows += [
+            {**claim, "holds": _YES_NO[claim["holds"]], "artefact": artefact.name, "command": command}
+            for claim in record.get("claims", [])
+        ]
         if "failed" in record:
             why = f"could not be made: {record['failed']}"
             rows.append({"artefact": artefact.name, "what": artefact.title, "why": why, "command": command})
@@ -106,7 +106,9 @@ def publish(folder: Path, target: Path, runs: Mapping[str, Run]) -> None:
     """
     Copy what is small enough to be committed: index, artefacts, and of each run its numbers.
 
-    What the target held before of the same names is replaced; other files stay.
+    What the target held before of the same names is replaced; other files stay. A page `README.md` above
+    the target that has the lines `<!-- claims NAME -->` and `<!-- end -->`, NAME the target's, gets the
+    table of claims between them.
     """
     target.mkdir(parents=True, exist_ok=True)
     for name in (INDEX, CLAIMS, PROVENANCE):
@@ -119,6 +121,31 @@ def publish(folder: Path, target: Path, runs: Mapping[str, Run]) -> None:
             source = run.folder / name
             if source.is_file():
                 _copy(source, target / "runs" / run.name / name)
+    page = target.parent / "README.md"
+    if page.is_file():
+        table = pd.read_csv(folder / CLAIMS, keep_default_na=False, dtype=str)
+        page.write_text(with_claims(page.read_text(encoding="utf-8"), target.name, table), encoding="utf-8")
+
+
+def with_claims(page: str, name: str, table: pd.DataFrame) -> str:
+    r"""
+    Return a page with the table of claims between its marks; unchanged where it has none.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame([["fig6", "IoU", "0.87", "0.86", "no", "small", "x"]], columns=COLUMNS)
+    >>> print(with_claims("<!-- claims cpu -->\nold\n<!-- end -->", "cpu", table))
+    <!-- claims cpu -->
+    | artefact | what | paper | ours | holds | why |
+    | --- | --- | --- | --- | --- | --- |
+    | fig6 | IoU | 0.87 | 0.86 | no | small |
+    <!-- end -->
+    """
+    begin, end = f"<!-- claims {name} -->", "<!-- end -->"
+    before, mark, rest = page.partition(f"{begin}\n")
+    if not mark or end not in rest:
+        return page
+    return f"{before}{mark}{claims_table(table)}\n{end}{rest.partition(end)[2]}"
 
 
 def _copy(source: Path, target: Path) -> None:

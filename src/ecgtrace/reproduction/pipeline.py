@@ -43,7 +43,17 @@ _log = logging.getLogger(__name__)
 ALL = "all"
 RECORD = "artefact.json"
 _LOCK_WAIT_S = 20.0
-_KEYS_WITHOUT_EFFECT = ("artefact", "dry_run", "rebuild", "publish", "progress", "logger", "output_dir", "runs")
+# What an artefact does not depend on, or, as `runs`, is looked after by the runs themselves.
+_KEYS_WITHOUT_EFFECT = (
+    "artefact",
+    "dry_run",
+    "rebuild",
+    "publish",
+    "progress",
+    "logger",
+    "output_dir",
+    "runs",
+)
 
 
 def main(cfg: DictConfig, root: Path) -> int:
@@ -123,7 +133,9 @@ def _main(
     failed: dict[str, str] = {}
     if todo:
         failed = _do_runs(todo, states, root, cfg.progress)
-    failures = _build_all(stale, Sources(cfg, {n: r.folder for n, r in runs.items()}), folder, identity, failed)
+    failures = _build_all(
+        stale, Sources(cfg, {n: r.folder for n, r in runs.items()}), folder, identity, failed
+    )
     claims = index.write(cfg, folder, list(ARTEFACTS.values()), runs, identity["facts"])
     if stale:
         instantiate(cfg.logger).log_reproduction(folder, claims, identity["facts"])
@@ -191,10 +203,8 @@ def _duration(minutes: float) -> str:
     return f"{whole // 60} h {whole % 60:02d} min" if whole >= 60 else f"{whole} min"
 
 
-def _do_runs(
-    todo: Sequence[Run], states: Mapping[str, State], root: Path, show: bool
-) -> dict[str, str]:
-    """Do runs one after the other; return the messages of those that failed, and of those that needed them."""
+def _do_runs(todo: Sequence[Run], states: Mapping[str, State], root: Path, show: bool) -> dict[str, str]:
+    """Do runs one after the other; return why some failed, those that needed a failed one among them."""
     failed: dict[str, str] = {}
     with tqdm(todo, unit="run", disable=not show) as bar:
         for run in bar:
@@ -206,7 +216,7 @@ def _do_runs(
                 _log.warning("%s: old results are kept in %s", run.name, move_aside(run.folder))
             bar.set_description(run.name)
             try:
-                seconds = execute(run, root, lambda text: bar.set_postfix_str(text))  # noqa: B023
+                seconds = execute(run, root, lambda text: bar.set_postfix_str(text))
             except RunFailedError as error:
                 failed[run.name] = str(error)
                 tqdm.write(f"{run.name} failed: {error}")
@@ -278,8 +288,8 @@ def _summary(
     counts = claims["holds"].value_counts()
     lines.append(
         f"{len(wanted) - len(failures)} of {len(wanted)} artefacts are there; claims: "
-        f"{counts.get('yes', 0)} hold, {counts.get('no', 0)} do not, {counts.get('', 0)} have nothing to compare"
+        f"{counts.get('yes', 0)} hold, {counts.get('no', 0)} do not, "
+        f"{counts.get('', 0)} have nothing to compare"
     )
     lines.append(f"index: {folder / index.INDEX}")
     return "\n".join(lines)
-
