@@ -137,9 +137,16 @@ def test_the_order_of_rows_does_not_matter():
 
 
 def test_another_order_of_records():
-    assert list(rank_records(ROWS, by="mean_mse_mv2").index) == ["00012", "00007", "00099"]
-    better = ROWS.assign(r=ROWS["r"].where(ROWS["record_id"] != "00012", 1.0))
-    assert list(rank_records(better, by="mean_r").index) == ["00007", "00099", "00012"]
+    rows = rows_of(
+        ("once", "a", "proposed", 0.5, 0.3, "ok"),
+        ("once", "b", "proposed", 0.99, 0.0, "ok"),
+        ("always", "c", "proposed", 0.7, 0.2, "ok"),
+        ("always", "d", "proposed", 0.7, 0.2, "ok"),
+    )
+    orders = {by: rank_records(rows, by=by).index[0] for by in ("worst_r", "mean_r")}
+    assert orders == {"worst_r": "once", "mean_r": "always"}
+    orders = {by: rank_records(rows, by=by).index[0] for by in ("worst_mse_mv2", "mean_mse_mv2")}
+    assert orders == {"worst_mse_mv2": "once", "mean_mse_mv2": "always"}
     with pytest.raises(ConfigError, match="by=best is unknown; choose one of worst_r, mean_r"):
         rank_records(ROWS, by="best")
 
@@ -157,6 +164,7 @@ def test_a_digitizer_that_is_not_there():
 def test_a_mark_for_every_crop_and_a_line_for_every_record():
     axis = record_figure(ROWS, n_records=2).axes[0]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["00012", "00007"]
+    assert axis.yaxis_inverted(), "the worst on top"
     marks = next(line for line in axis.lines if line.get_label() == "overlap")
     assert sorted(zip(marks.get_ydata(), marks.get_xdata(), strict=True)) == [
         (0, 0.0),
