@@ -99,18 +99,22 @@ def polygon(mask: NDArray[np.uint8]) -> FloatArray:
         raise DataError("a training crop has an empty mask; draw or export it again")
     largest = sorted(parts, key=lambda part: -cv2.boundingRect(part)[2])[:_MAX_PARTS]
     largest.sort(key=lambda part: cv2.boundingRect(part)[0])
-    lines = [np.asarray(part).reshape(-1, 2) for part in largest]
+    lines = [_points(part) for part in largest]
     tolerance_px = 0.5
     while sum(len(line) + 2 for line in lines) > _MAX_POINTS:
-        lines = [cv2.approxPolyDP(line, tolerance_px, True).reshape(-1, 2) for line in lines]
+        lines = [_points(cv2.approxPolyDP(line, tolerance_px, True)) for line in lines]
         tolerance_px *= 1.5
     joined = lines[0]
     for line in lines[1:]:
         joined = _join(joined, line)
-    return joined + 0.5
+    return joined.astype(float) + 0.5
 
 
-def _join(line: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.intp]:
+def _points(contour: Any) -> NDArray[np.int32]:
+    return np.asarray(contour, np.int32).reshape(-1, 2)
+
+
+def _join(line: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.int32]:
     """Put a closed line into another, where the two are nearest."""
     distance = np.linalg.norm(line[:, None].astype(float) - other[None], axis=2)
     i, j = np.unravel_index(int(distance.argmin()), distance.shape)

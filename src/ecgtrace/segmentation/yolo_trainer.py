@@ -44,12 +44,13 @@ class Validator(SegmentationValidator):
         self.confusion = Confusion()
         self._shared = self._either = self._per_crop = 0.0
 
-    def postprocess(self, preds: Any) -> list[Instances]:
-        """Return the instances of each picture."""
+    def postprocess(self, preds: Any) -> list[Any]:
+        """Return the `Instances` of each picture."""
         return find_instances(preds, CONFIDENCE)
 
-    def update_metrics(self, preds: list[Instances], batch: dict[str, Any]) -> None:
+    def update_metrics(self, preds: list[Any], batch: dict[str, Any]) -> None:
         """Count the crops of a batch."""
+        found: Instances
         shape = tuple(batch["img"].shape[2:])
         for i, found in enumerate(preds):
             own = batch["bboxes"][batch["batch_idx"] == i]
