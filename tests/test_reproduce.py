@@ -81,6 +81,13 @@ def test_the_t4_profile_is_the_papers_recipe(tmp_path):
     assert unet.model.network.encoder_weights == "imagenet"
 
 
+def test_where_imagenet_can_be_had_its_worth_is_measured(tmp_path, capsys):
+    cfg = compose("reproduce", ["profile=t4", f"output_dir={tmp_path}", "artefact=ablation", "dry_run=true"])
+    assert pipeline.main(cfg, ROOT) == 0
+    planned = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert {"unet_random_start", "evaluate_unet_random_start"} <= set(planned)
+
+
 def test_a_run_comes_after_those_it_needs(cfg):
     runs = make_runs(cfg)
     names = list(runs)

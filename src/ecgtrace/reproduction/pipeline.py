@@ -10,7 +10,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def main(cfg: DictConfig, root: Path) -> int:
     ConfigError
         If an artefact is unknown, or another reproduction works in the same folder.
     """
-    wanted = choose(cfg.artefact)
+    wanted = [_with_more_needs(artefact, cfg) for artefact in choose(cfg.artefact)]
     folder = Path(cfg.output_dir)
     runs = make_runs(cfg)
     steps = needed([need for artefact in wanted for need in artefact.needs], runs)
@@ -109,6 +109,12 @@ def choose(names: Any) -> list[Artefact]:
             f"artefact={','.join(unknown) or '?'} is unknown; choose {ALL} or of {', '.join(ARTEFACTS)}"
         )
     return [ARTEFACTS[name] for name in dict.fromkeys(listed)]
+
+
+def _with_more_needs(artefact: Artefact, cfg: DictConfig) -> Artefact:
+    """Add the runs that an artefact has in this profile besides those it always needs."""
+    more = cfg.profile.get("also", {}).get(artefact.name, [])
+    return replace(artefact, needs=(*artefact.needs, *more))
 
 
 def _main(
