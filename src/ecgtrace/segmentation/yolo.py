@@ -55,8 +55,9 @@ def fit(cfg: DictConfig) -> dict[str, Any]:
 
     `cfg.augmentation` is of the U-Net alone: the paper gave YOLO none of its own, only Ultralytics' in
     `model.hyper`. Every epoch goes through the same crops, the first `training.train.size` of the source:
-    files that Ultralytics reads. The best epoch is that of the greatest IoU over the pixels of all validation windows,
-    as for the U-Net, and early stopping goes by it too; Ultralytics' own choice is by mAP.
+    files that Ultralytics reads. The best epoch is that of the greatest IoU over the pixels of all
+    validation windows, as for the U-Net, and early stopping goes by it too; Ultralytics' own choice is by
+    mAP.
 
     Parameters
     ----------
