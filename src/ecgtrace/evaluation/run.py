@@ -71,7 +71,9 @@ class DigitizerLike(Protocol):
     dataclass that says where the model's weights come from.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Return what rows and tables call it."""
 
     def __call__(self, image: NDArray[np.uint8], mask: NDArray[np.uint8] | None = None) -> LeadSignal:
         """Digitize the picture of one lead."""

@@ -237,7 +237,7 @@ def _in_order(runs: Mapping[str, Run]) -> dict[str, Run]:
 def needed(names: Sequence[str], runs: Mapping[str, Run]) -> list[Run]:
     """Return the runs of these names and all that they need, in order."""
     wanted = set(names)
-    for run in reversed(runs.values()):
+    for run in reversed(list(runs.values())):
         if run.name in wanted:
             wanted.update(run.needs)
     return [run for run in runs.values() if run.name in wanted]
