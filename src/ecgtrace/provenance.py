@@ -24,6 +24,7 @@ _PACKAGES = (
     "scipy",
     "segmentation-models-pytorch",
     "torch",
+    "ultralytics-opencv-headless",
 )
 
 
