@@ -94,10 +94,12 @@ def test_a_failing_job_is_a_row_and_the_others_are_done(launcher, tmp_path):
     chosen = [] if launcher is None else [f"launcher={launcher}"]
     arguments = ["-m", "seed=0,1,2,3", f"hydra.sweep.dir={tmp_path}/sweep", *chosen]
     done = call(LIGHT, *arguments, cwd=tmp_path, RAY_USAGE_STATS_ENABLED="0")
+    if launcher == "ray" and "timed out during startup" in done.stderr:
+        # Its limit of 15 s cannot be set: https://github.com/ray-project/ray/issues/65983
+        pytest.skip("this machine is too busy for Ray, which gives its own processes 15 s to start")
     assert done.returncode == 1, done.stderr
-    rows = pd.read_csv(tmp_path / "sweep" / "sweep.csv")
-    assert rows["job"].tolist() == [0, 1, 2, 3] or sorted(rows["job"]) == [0, 1, 2, 3]
-    rows = rows.sort_values("job")
+    rows = pd.read_csv(tmp_path / "sweep" / "sweep.csv").sort_values("job")
+    assert rows["job"].tolist() == [0, 1, 2, 3]
     assert rows["status"].tolist() == ["done", "failed", "failed", "done"]
     assert rows["best_epoch"].dropna().tolist() == [0, 3]
     assert rows["error"].tolist()[1:3] == ["seed 1 is refused", "ZeroDivisionError: seed 2"]

@@ -70,12 +70,14 @@ class SweepTable(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write the table, and leave with 1 if a job failed."""
         folder = _sweep_folder(config)
-        failed = [row for row in write_sweep_table(folder) if row["status"] != "done"]
+        # Not those that are "running": they are of an earlier call, which was killed. All of this one ended.
+        failed = [row for row in write_sweep_table(folder) if row["status"] == "failed"]
+        if not (failed and self.keep_going):
+            return
         for row in failed:
             print(f"error: job {row['job']} ({row['overrides']}): {row['error']}", file=sys.stderr)
-        if failed:
-            print(f"error: {len(failed)} jobs failed, see {folder / 'sweep.csv'}", file=sys.stderr)
-            sys.exit(EXIT_FAILED)  # the one way out that Hydra does not catch in a callback
+        print(f"error: {len(failed)} failed, see {folder / 'sweep.csv'}", file=sys.stderr)
+        sys.exit(EXIT_FAILED)  # the one way out that Hydra does not catch in a callback
 
 
 def write_sweep_table(folder: Path) -> list[dict[str, Any]]:
