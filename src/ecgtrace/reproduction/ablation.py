@@ -138,7 +138,8 @@ def build_ablation(sources: Sources, folder: Path) -> list[Claim]:
     Parameters
     ----------
     sources : Sources
-        With the evaluations `evaluate_unet_*` and `evaluate_reading`, and the trainings `unet_*`.
+        With the evaluations `evaluate_unet_*` and `evaluate_reading`, and the trainings `unet_*`. Arms whose
+        evaluation is not among them are lines without numbers; references must be there.
     folder : Path
 
     Returns
@@ -152,7 +153,7 @@ def build_ablation(sources: Sources, folder: Path) -> list[Claim]:
     """
     started_from = str(read_facts(sources.run("unet_paper")).get("started_from", "not recorded"))
     start = start_arms(started_from, f"evaluate_{_RANDOM_START}" in sources.folders)
-    arms = (*AUGMENTATION, *RESIZE, *READING, *start)
+    arms = tuple(_if_run(arm, sources) for arm in (*AUGMENTATION, *RESIZE, *READING, *start))
     runs = list(dict.fromkeys(arm.run for arm in arms if arm.run))
     rows = merge_rows(sources, runs, folder / "rows.csv")
     options = bootstrap_options(sources)
@@ -164,6 +165,12 @@ def build_ablation(sources: Sources, folder: Path) -> list[Claim]:
     with fp.print_style():
         fp.save(forest(table), folder, "ablation")
     return _claims(table, started_from)
+
+
+def _if_run(arm: Arm, sources: Sources) -> Arm:
+    """Return an arm without numbers where this profile leaves its run out."""
+    there = not arm.run or arm.run in sources.folders
+    return arm if there else Arm(arm.group, arm.name, note=_NOT_RUN)
 
 
 def compare(rows: pd.DataFrame, arms: Sequence[Arm], options: BootstrapOptions) -> pd.DataFrame:
@@ -390,11 +397,13 @@ def _claims(table: pd.DataFrame, started_from: str) -> list[Claim]:
     missing = table[table["note"] != ""].drop_duplicates("arm").to_dict("records")
     return claims + [
         Claim(
-            "Starting from ImageNet's weights against a random start",
-            "ImageNet, not compared",
+            _CHOICES.get(line["arm"], _CHOICES["random"]),
+            "claimed, without a number" if line["arm"] == WITHOUT_OVERLAY else "used, not compared",
             f"{line['arm']}: {line['note']}",
             None,
-            f"the networks of this profile started from: {started_from}",
+            f"the networks of this profile started from: {started_from}"
+            if line["group"] == "encoder start"
+            else "",
         )
         for line in missing
     ]

@@ -9,12 +9,10 @@ _ABLATION = (
     "unet_none",
     "unet_basic",
     "unet_paper",
-    "unet_paper_without_overlay",
     "unet_keep_scale",
     "evaluate_unet_none",
     "evaluate_unet_basic",
     "evaluate_unet_paper",
-    "evaluate_unet_paper_without_overlay",
     "evaluate_unet_keep_scale",
     "evaluate_reading",
 )

@@ -136,12 +136,11 @@ def _main(
     print(_plan(cfg, steps, states, wanted, stale))
     if cfg.dry_run:
         return 0
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # says ten lines for each font of each PDF
     failed: dict[str, str] = {}
     if todo:
         failed = _do_runs(todo, states, root, cfg.progress)
-    failures = _build_all(
-        stale, Sources(cfg, {n: r.folder for n, r in runs.items()}), folder, identity, failed
-    )
+    failures = _build_all(stale, cfg, runs, folder, identity, failed)
     claims = index.write(cfg, folder, list(ARTEFACTS.values()), runs, identity["facts"])
     if stale:
         instantiate(cfg.logger).log_reproduction(folder, claims, identity["facts"])
@@ -240,7 +239,8 @@ def _note_seconds(run: Run, seconds: float) -> None:
 
 def _build_all(
     stale: Sequence[Artefact],
-    sources: Sources,
+    cfg: DictConfig,
+    runs: Mapping[str, Run],
     folder: Path,
     identity: Mapping[str, Any],
     failed_runs: Mapping[str, str],
@@ -253,6 +253,8 @@ def _build_all(
         if broken:
             failures[artefact.name] = f"{broken[0]}: {failed_runs[broken[0]]}"
         else:
+            # Its own runs alone: a run that this profile leaves out may lie there from another call.
+            sources = Sources(cfg, {name: runs[name].folder for name in artefact.needs})
             claims = _guarded(lambda: _build(artefact, sources, target))  # noqa: B023
             if isinstance(claims, str):
                 failures[artefact.name] = claims
