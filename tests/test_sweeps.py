@@ -176,7 +176,7 @@ def test_a_sweep_of_trainings_through_joblib(tmp_path):
         "init_from=nowhere.safetensors,null",
         f"hydra.sweep.dir={tmp_path}/tried",
     ]
-    done = call("train.py", *TINY, *sweep, "logger=wandb", WANDB_MODE="offline")
+    done = call("train.py", "-m", *TINY, *sweep, "logger=wandb", WANDB_MODE="offline")
     assert done.returncode == 1
     rows = pd.read_csv(tmp_path / "tried" / "sweep.csv").sort_values("job")
     assert rows["status"].tolist() == ["failed", "done"]
@@ -191,8 +191,8 @@ def test_a_sweep_of_trainings_through_joblib(tmp_path):
 
 @pytest.mark.slow
 def test_a_sweep_of_trainings_through_submitit(tmp_path):
-    sweep = ["-m", "launcher=submitit_local", "augmentation=none,basic", f"hydra.sweep.dir={tmp_path}/sweep"]
-    done = call("train.py", *TINY, *sweep, "logger=none")
+    sweep = ["launcher=submitit_local", "augmentation=none,basic", f"hydra.sweep.dir={tmp_path}/sweep"]
+    done = call("train.py", "-m", *TINY, *sweep, "logger=none")
     assert done.returncode == 0, done.stderr[-2000:]
     rows = pd.read_csv(tmp_path / "sweep" / "sweep.csv").sort_values("job")
     assert rows["status"].tolist() == ["done", "done"]
