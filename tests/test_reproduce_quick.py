@@ -49,9 +49,7 @@ def test_the_run_that_was_done_before_the_kill_was_kept(quick_reproduction):
 def test_a_second_call_does_nothing(quick_reproduction):
     before = {path: path.stat().st_mtime for path in (quick_reproduction / "artefacts").rglob("*")}
     command = [sys.executable, "reproduce.py", "profile=quick", f"output_dir={quick_reproduction}"]
-    done = subprocess.run(
-        [*command, "progress=false"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*command, "progress=false"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"nothing to do, all {len(ARTEFACTS)} artefacts are there" in done.stdout
     after = {path: path.stat().st_mtime for path in (quick_reproduction / "artefacts").rglob("*")}
