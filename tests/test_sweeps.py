@@ -170,12 +170,7 @@ def test_searches_maximise_what_validation_says(search):
 @pytest.mark.slow
 def test_a_sweep_of_trainings_through_joblib(tmp_path):
     """Real trainings; one cannot begin. The W&B runs of those that can are one group."""
-    sweep = [
-        "-m",
-        "launcher=joblib",
-        "init_from=nowhere.safetensors,null",
-        f"hydra.sweep.dir={tmp_path}/tried",
-    ]
+    sweep = ["launcher=joblib", "init_from=nowhere.safetensors,null", f"hydra.sweep.dir={tmp_path}/tried"]
     done = call("train.py", "-m", *TINY, *sweep, "logger=wandb", WANDB_MODE="offline")
     assert done.returncode == 1
     rows = pd.read_csv(tmp_path / "tried" / "sweep.csv").sort_values("job")
