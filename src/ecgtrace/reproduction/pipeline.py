@@ -93,7 +93,7 @@ def main(cfg: DictConfig, root: Path) -> int:
 
 def choose(names: Any) -> list[Artefact]:
     """
-    Return artefacts by name: "all", "table1,fig6", or a list.
+    Return artefacts by name: "all", "table1", or a list.
 
     Raises
     ------
