@@ -84,12 +84,6 @@ class SegmentationModule(lightning.LightningModule):
         """Log the IoU of the epoch."""
         self._log_iou("train")
 
-    def on_validation_start(self) -> None:
-        """Give all processes the first one's statistics of batch normalisation: those are what is saved."""
-        if self.trainer.world_size > 1:
-            for buffer in self.buffers():
-                torch.distributed.broadcast(buffer, src=0)
-
     def on_validation_epoch_end(self) -> None:
         """Log the IoU of the epoch."""
         self._log_iou("val")
