@@ -45,7 +45,7 @@ def one_line_errors(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig],
             return task(cfg)
         except Exception as error:
             # A job of a sweep must not end the process, in which others may follow; `SweepTable` tells.
-            if not _is_job_of_sweep():
+            if not _is_told_by_sweep_table():
                 _exit_if_expected(error)
             raise
 
@@ -107,8 +107,12 @@ def explain(error: Exception) -> tuple[str, int] | None:
     return None
 
 
-def _is_job_of_sweep() -> bool:
-    return HydraConfig.initialized() and HydraConfig.get().mode is RunMode.MULTIRUN
+def _is_told_by_sweep_table() -> bool:
+    """Say whether this is a job of a sweep that keeps a table of its jobs."""
+    if not HydraConfig.initialized():
+        return False
+    config = HydraConfig.get()
+    return config.mode is RunMode.MULTIRUN and "sweep_table" in config.callbacks
 
 
 def _require_no_missing(cfg: DictConfig) -> None:
