@@ -355,3 +355,23 @@ def test_weights_of_another_network_are_refused(trained, tmp_path):
     save_weights(nn.Linear(1, 1), card, tmp_path / "unet.safetensors")
     with pytest.raises(WeightsError, match="model=unet"):
         _ = yolo.YoloSegmenter(str(tmp_path / "unet.safetensors")).model
+
+
+def test_importing_it_changes_nothing_for_others():
+    """Left alone it replaces Pillow's `open`, NumPy's printing, OpenCV's threads and OMP_NUM_THREADS."""
+    code = (
+        "import os, cv2, numpy as np, torch\n"
+        "from PIL import Image\n"
+        "def seen():\n"
+        "    keys = {k for k in os.environ if not k.startswith(('YOLO_', 'ULTRALYTICS_'))}\n"
+        "    functions = (Image.open, torch.save, cv2.imread, cv2.imwrite)\n"
+        "    return functions, cv2.getNumThreads(), str(np.array([0.5, 1.0])), str(torch.tensor(0.5)), keys\n"
+        "before = seen()\n"
+        "from ecgtrace.segmentation import yolo_trainer\n"
+        "assert seen() == before, (before, seen())\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr

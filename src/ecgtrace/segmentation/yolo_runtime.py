@@ -11,7 +11,14 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
 
 from ecgtrace.errors import ConfigError
 
@@ -48,9 +55,43 @@ def load(folder: Path | None = None) -> None:
         )
     os.environ.update(_ENVIRONMENT)
     os.environ["YOLO_CONFIG_DIR"] = str(folder.resolve() if folder else _temporary_folder())
-    import ultralytics
+    with _process_as_it_was():
+        import ultralytics
 
     ultralytics.settings.update({"sync": False, **dict.fromkeys(_INTEGRATIONS, False)})
+
+
+@contextmanager
+def _process_as_it_was() -> Iterator[None]:
+    """
+    Undo what importing Ultralytics changes for everybody else in the process.
+
+    It replaces functions of Pillow, OpenCV and PyTorch, how NumPy and PyTorch print, OpenCV's threads, and
+    OMP_NUM_THREADS: a training in a child process would then sum in another order than one in this.
+    """
+    functions = [
+        (owner, name, getattr(owner, name))
+        for owner, name in (
+            (Image, "open"),
+            (torch, "save"),
+            (cv2, "imread"),
+            (cv2, "imwrite"),
+            (cv2, "imshow"),
+        )
+        if hasattr(owner, name)
+    ]
+    environment, threads, printing = dict(os.environ), cv2.getNumThreads(), np.get_printoptions()
+    try:
+        yield
+    finally:
+        for owner, name, function in functions:
+            setattr(owner, name, function)
+        for name in set(os.environ) - set(environment):
+            del os.environ[name]
+        os.environ.update(environment)
+        cv2.setNumThreads(threads)
+        np.set_printoptions(**printing)
+        torch.set_printoptions(profile="default")
 
 
 def _temporary_folder() -> str:
