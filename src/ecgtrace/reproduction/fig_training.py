@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +200,7 @@ def fig6(sources: Sources, folder: Path) -> list[Claim]:
     with fp.print_style():
         _draw_curves(rows, folder, "fig6")
     best = rows.loc[rows["val/iou"].idxmax()]
-    iou = validation_iou(run)
+    iou = measured_once(run)
     reached = iou.interval[1] >= PAPER_IOU
     return [
         Claim(
@@ -298,6 +299,16 @@ def validation_iou(run: Path) -> ValidationIou:
         len(table),
         table["crop_id"].nunique(),
     )
+
+
+def measured_once(run: Path) -> ValidationIou:
+    """Return `validation_iou`, which Figure 6 and the claim both need and which takes half a minute."""
+    return _measured(run, (run / "weights.safetensors").stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _measured(run: Path, weights_mtime_ns: int) -> ValidationIou:
+    return validation_iou(run)
 
 
 def read_epochs(path: Path) -> pd.DataFrame:

@@ -28,9 +28,9 @@ from ecgtrace.reproduction.fig_training import (
     PAPER_IOU,
     PAPER_NO_DETECTION,
     ValidationIou,
+    measured_once,
     read_epochs,
     read_facts,
-    validation_iou,
     wilson,
 )
 
@@ -301,7 +301,7 @@ def build_iou(sources: Sources, folder: Path) -> list[Claim]:
     rows = pd.DataFrame([_best_epoch(sources.run(run), run) for run in ("unet_paper", "yolo")])
     folder.mkdir(parents=True, exist_ok=True)
     rows.to_csv(folder / "iou.csv", index=False, lineterminator="\n")
-    iou = validation_iou(sources.run("unet_paper"))
+    iou = measured_once(sources.run("unet_paper"))
     (folder / "iou.md").write_text(_iou_markdown(rows, iou), encoding="utf-8")
     unet, yolo = rows.to_dict("records")
     low, high = iou.interval

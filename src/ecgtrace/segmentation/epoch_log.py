@@ -9,7 +9,25 @@ from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
 
-class EpochCsvLogger(Logger):
+class FolderlessLogger(Logger):
+    """Answers what Lightning asks of every logger, for those that have no folder of their own."""
+
+    @property
+    def name(self) -> str:
+        """Lightning asks for it; this logger has no folders of its own."""
+        return ""
+
+    @property
+    def version(self) -> str:
+        """Lightning asks for it; this logger has no versions."""
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """The configuration is kept by Hydra, and by the run."""
+
+
+class EpochCsvLogger(FolderlessLogger):
     """
     Keep `metrics.csv`: one row per epoch, all metrics of the epoch in it.
 
@@ -31,24 +49,10 @@ class EpochCsvLogger(Logger):
                 self.rows[int(row.pop("epoch"))] = {str(k): v for k, v in row.items() if pd.notna(v)}
 
     @property
-    def name(self) -> str:
-        """Lightning asks for it; this logger has no folders of its own."""
-        return ""
-
-    @property
-    def version(self) -> str:
-        """Lightning asks for it; this logger has no versions."""
-        return ""
-
-    @property
     @rank_zero_experiment
     def experiment(self) -> "EpochCsvLogger":
         """Itself."""
         return self
-
-    @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Configuration is written by Hydra."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +18,63 @@ from ecgtrace.segmentation.weights import WeightsCard, fingerprint, load_weights
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
+class WindowedSegmenter:
+    """
+    What segmenters share: long leads are seen through windows, and weights come with a card.
+
+    A subclass has `_segment`, which gives the probability of a picture of one window, and `_loaded`: its
+    network, the card of the weights, and their hash.
+    """
+
+    _loaded: Any
+
+    def __call__(self, image: NDArray[np.uint8], duration_s: float | None = None) -> NDArray[np.float32]:
+        """
+        Return the probability of each pixel to be ink of the target trace.
+
+        Parameters
+        ----------
+        image : ndarray of uint8, shape (height, width, 3)
+            RGB.
+        duration_s : float, optional
+            How long the lead in the picture is. Leads longer than the network was trained on
+            are seen through several windows. By default one window.
+
+        Returns
+        -------
+        ndarray of float32, shape (height, width)
+            In [0, 1].
+        """
+        height, width = image.shape[:2]
+        parts = windows(width, duration_s or self.card.window_s, self.card.window_s)
+        probability: NDArray[np.float32] = np.empty((height, width), np.float32)
+        for left, right in parts:  # one by one: a batch is no faster on a CPU, and takes more memory
+            probability[:, left:right] = self._segment(image[:, left:right])
+        return probability
+
+    def _segment(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        raise NotImplementedError
+
+    @property
+    def card(self) -> WeightsCard:
+        """The card of the weights."""
+        return self._loaded[1]  # type: ignore[no-any-return]
+
+    @property
+    def model(self) -> str:
+        """Name of the network and hash of its weights."""
+        return f"{self.card.network}:{self._loaded[2]}"
+
+
+def resolve_device(device: str) -> str:
+    """Return a device by name; "auto" is a GPU where there is one."""
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 @dataclass(frozen=True)
-class NetworkSegmenter:
+class NetworkSegmenter(WindowedSegmenter):
     """
     Segment crops with the weights of a file.
 
@@ -46,41 +102,11 @@ class NetworkSegmenter:
         if self.precision not in ("auto", *_PRECISIONS):
             raise ConfigError(f"precision={self.precision} is unknown; choose auto, float32 or bfloat16")
 
-    def __call__(self, image: NDArray[np.uint8], duration_s: float | None = None) -> NDArray[np.float32]:
-        """
-        Return the probability of each pixel to be ink of the target trace.
-
-        Parameters
-        ----------
-        image : ndarray of uint8, shape (height, width, 3)
-            RGB.
-        duration_s : float, optional
-            How long the lead in the picture is. Leads longer than the network was trained on
-            are seen through several windows. By default one window.
-
-        Returns
-        -------
-        ndarray of float32, shape (height, width)
-            In [0, 1].
-        """
-        height, width = image.shape[:2]
-        parts = windows(width, duration_s or self.card.window_s, self.card.window_s)
-        probability: NDArray[np.float32] = np.empty((height, width), np.float32)
-        for left, right in parts:  # one by one: a batch is no faster on a CPU, and takes more memory
-            small = fit_image(image[:, left:right], self.card.height, self.card.width, self.card.resize)
-            full = from_canvas(self._logits(small), self.card.resize, (height, right - left))
-            probability[:, left:right] = 1 / (1 + np.exp(-np.clip(full, -30, 30)))
-        return probability
-
-    @property
-    def card(self) -> WeightsCard:
-        """The card of the weights."""
-        return self._loaded[1]
-
-    @property
-    def model(self) -> str:
-        """Name of the network and hash of its weights."""
-        return f"{self.card.network}:{self._loaded[2]}"
+    def _segment(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        # Logits are resized, not probabilities: these are flat inside the ink, and their edges would blur.
+        small = fit_image(image, self.card.height, self.card.width, self.card.resize)
+        logit = from_canvas(self._logits(small), self.card.resize, image.shape[:2])
+        return np.asarray(1 / (1 + np.exp(-np.clip(logit, -30, 30))), np.float32)
 
     def _logits(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         network = self._loaded[0]
@@ -104,9 +130,7 @@ class NetworkSegmenter:
             raise WeightsError(f"{path} holds a {card.network}; this segmenter runs a {UNet.name}")
         network = UNet(card.encoder, encoder_weights=None)
         load_weights(network, path)
-        device = self.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = resolve_device(self.device)
         hashed = fingerprint(network)
         # Batch normalisation folded into the convolutions: the same numbers in three quarters of the time.
         fused = fuse(network.eval()).to(device, self._dtype(device)).to(memory_format=torch.channels_last)

@@ -1,19 +1,19 @@
 """What every training logs, whichever model it trains."""
 
 import json
-from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
-from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
+from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from ecgtrace.provenance import fingerprint, provenance
 from ecgtrace.reporting.tracking import NoTracker, RunLog, Tracker
+from ecgtrace.segmentation.epoch_log import FolderlessLogger
 
 # Where data lies and how it is loaded changes no crop.
 _NOT_DATA = ("root", "progress", "batch_size", "num_workers")
@@ -67,7 +67,7 @@ def data_fingerprint(cfg: DictConfig, data: Mapping[str, Any]) -> str:
     return fingerprint([contents, _data_alone(OmegaConf.to_container(cfg.training, resolve=True)), cfg.seed])
 
 
-class RunLogger(Logger):
+class RunLogger(FolderlessLogger):
     """
     Hand Lightning's metrics to a run.
 
@@ -84,24 +84,10 @@ class RunLogger(Logger):
         self._without_epoch: dict[str, float] = {}
 
     @property
-    def name(self) -> str:
-        """Lightning asks for it; this logger has no folders of its own."""
-        return ""
-
-    @property
-    def version(self) -> str:
-        """Lightning asks for it; this logger has no versions."""
-        return ""
-
-    @property
     @rank_zero_experiment
     def experiment(self) -> RunLog:
         """The run."""
         return self.run
-
-    @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """The run has the whole configuration."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:

@@ -21,13 +21,13 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ecgtrace.crops.resize import windows
 from ecgtrace.crops.windowed import WindowedCrops
 from ecgtrace.errors import ConfigError, WeightsError
 from ecgtrace.provenance import provenance
 from ecgtrace.reporting.tracking import RunLog
 from ecgtrace.segmentation import yolo_runtime
 from ecgtrace.segmentation.epoch_log import EpochCsvLogger
+from ecgtrace.segmentation.segmenter import WindowedSegmenter, resolve_device
 from ecgtrace.segmentation.tracked import data_fingerprint, training_run
 from ecgtrace.segmentation.weights import (
     WeightsCard,
@@ -356,7 +356,7 @@ def _finish(
 
 
 @dataclass(frozen=True)
-class YoloSegmenter:
+class YoloSegmenter(WindowedSegmenter):
     """
     Segment crops with the YOLO weights of a file, as `NetworkSegmenter` does with the U-Net's.
 
@@ -387,38 +387,8 @@ class YoloSegmenter:
         if not 0 < self.confidence < 1:
             raise ConfigError(f"confidence must lie between 0 and 1, got {self.confidence:g}")
 
-    def __call__(self, image: NDArray[np.uint8], duration_s: float | None = None) -> NDArray[np.float32]:
-        """
-        Return the probability of each pixel to be ink of the target trace.
-
-        Parameters
-        ----------
-        image : ndarray of uint8, shape (height, width, 3)
-            RGB.
-        duration_s : float, optional
-            How long the lead in the picture is; longer ones are seen through several windows. By default
-            one window.
-
-        Returns
-        -------
-        ndarray of float32, shape (height, width)
-            In [0, 1]; 0 where no instance was found.
-        """
-        height, width = image.shape[:2]
-        whole = np.empty((height, width), np.float32)
-        for left, right in windows(width, duration_s or self.card.window_s, self.card.window_s):
-            whole[:, left:right] = self.detector.segment(image[:, left:right], self.confidence)
-        return whole
-
-    @property
-    def card(self) -> WeightsCard:
-        """The card of the weights."""
-        return self._loaded[1]
-
-    @property
-    def model(self) -> str:
-        """Name of the network and hash of its weights."""
-        return f"{self.card.network}:{self._loaded[2]}"
+    def _segment(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self.detector.segment(image, self.confidence)  # 0 where no instance was found
 
     @property
     def detector(self) -> Detector:
@@ -433,8 +403,9 @@ class YoloSegmenter:
             raise WeightsError(f"{path} holds a {card.network}; use model={card.network} with it")
         network: nn.Module = build_network(card.encoder)
         load_weights(network, path)
-        device = self.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
         hashed = fingerprint(network)
-        return Detector(network.eval().to(device), Canvas(card.height, card.width)), card, hashed
+        return (
+            Detector(network.eval().to(resolve_device(self.device)), Canvas(card.height, card.width)),
+            card,
+            hashed,
+        )
