@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler, Sampler
 
-from ecgtrace.crops.dataset import CropDataset, FreshSampler
+from ecgtrace.crops.dataset import CHANNELS, CropDataset, FreshSampler
 from ecgtrace.crops.windowed import WindowedCrops
 from ecgtrace.types import LeadCrop
 
@@ -33,6 +33,8 @@ class CropDataModule(lightning.LightningDataModule):
     seed : int
     resize : {"stretch", "keep"}
         How a crop comes to the one size (`resize.place`).
+    channels : sequence of str
+        What the masks mark (`dataset.CHANNELS`).
     """
 
     def __init__(
@@ -47,10 +49,11 @@ class CropDataModule(lightning.LightningDataModule):
         num_workers: int = 2,
         seed: int = 0,
         resize: str = "stretch",
+        channels: Sequence[str] = CHANNELS[:1],
     ) -> None:
         super().__init__()
-        self.train = CropDataset(train, height, width, augmentation, seed, resize)
-        self.val = CropDataset(WindowedCrops(val), height, width, resize=resize)
+        self.train = CropDataset(train, height, width, augmentation, seed, resize, channels)
+        self.val = CropDataset(WindowedCrops(val), height, width, resize=resize, channels=channels)
         self.batch_size, self.fresh, self.num_workers, self.seed = batch_size, fresh, num_workers, seed
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:

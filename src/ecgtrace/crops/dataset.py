@@ -10,7 +10,11 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from ecgtrace.crops.resize import Place, place, resize_image, resize_mask, to_canvas
+from ecgtrace.errors import DataError
 from ecgtrace.types import LeadCrop
+
+
+CHANNELS = ("target", "other")  # what a mask marks: ink of the target; ink of the neighbours
 
 
 def image_to_tensor(image: NDArray[np.uint8]) -> Tensor:
@@ -35,6 +39,9 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         What the augmentation of the crop at an index draws depends on (seed, index) alone.
     resize : {"stretch", "keep"}
         How a crop comes to the one size (`resize.place`).
+    channels : sequence of str
+        What the masks mark, of `CHANNELS`, in this order. For "other", crops must know the ink of the
+        neighbours (`LeadCrop.other_mask`). Augmentations that lay more ink on the image do not mark it.
     """
 
     def __init__(
@@ -45,10 +52,12 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         augmentation: A.Compose | None = None,
         seed: int = 0,
         resize: str = "stretch",
+        channels: Sequence[str] = CHANNELS[:1],
     ) -> None:
         place(resize, (1, 1), (height, width))  # refuses what is unknown now, not in a worker
         self.crops, self.height, self.width = crops, height, width
         self.augmentation, self.seed, self.resize = augmentation, seed, resize
+        self.channels = tuple(channels)
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -57,12 +66,20 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         crop = self.crops[index]
         where = self._place(crop)
         image = resize_image(crop.image, where.height, where.width)
-        mask = resize_mask(crop.mask, where.height, where.width)
+        mask = np.dstack([resize_mask(part, where.height, where.width) for part in self._masks(crop)])
         if self.augmentation is not None and self.augmentation.transforms:
             image, mask = self._augment(image, mask, index)
         canvas = (self.height, self.width)
         image, mask = to_canvas(image, where, canvas), to_canvas(mask, where, canvas, fill=0)
-        return {"image": image_to_tensor(image), "mask": torch.from_numpy(mask[None]).float()}
+        target = torch.from_numpy(np.ascontiguousarray(mask.transpose(2, 0, 1))).float()
+        return {"image": image_to_tensor(image), "mask": target}
+
+    def _masks(self, crop: LeadCrop) -> list[NDArray[np.uint8]]:
+        if "other" not in self.channels:
+            return [crop.mask]
+        if crop.other_mask is None:
+            raise DataError(f"{crop.crop_id} does not tell the ink of its neighbours; use channels=[target]")
+        return [crop.mask, crop.other_mask]
 
     def _place(self, crop: LeadCrop) -> Place:
         return place(self.resize, crop.image.shape[:2], (self.height, self.width))

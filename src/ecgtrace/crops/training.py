@@ -167,7 +167,7 @@ class TrainingCrops(Sequence[LeadCrop]):
             crop,
             image=np.ascontiguousarray(crop.image[:, part]),
             mask=np.ascontiguousarray(crop.mask[:, part]),
-            other_mask=None,
+            other_mask=None if crop.other_mask is None else np.ascontiguousarray(crop.other_mask[:, part]),
             polyline=None,
         )
 

@@ -10,7 +10,7 @@ def dice_loss(logits: Tensor, target: Tensor, smooth_px: float = 1.0) -> Tensor:
     Return the soft Dice loss, averaged over the batch.
 
     For each crop, with probabilities p and target t summed over its pixels:
-    ``1 - (2 sum(p t) + s) / (sum(p) + sum(t) + s)``. It ranges from 0 (the same) to
+    ``1 - (2 sum(p t) + s) / (sum(p) + sum(t) + s)``, for each channel of its own. It ranges from 0 (the same) to
     nearly 1 (nothing in common).
 
     The term s also settles the empty target, for which the loss of
@@ -20,11 +20,11 @@ def dice_loss(logits: Tensor, target: Tensor, smooth_px: float = 1.0) -> Tensor:
 
     Parameters
     ----------
-    logits, target : Tensor of float, shape (batch, 1, height, width)
+    logits, target : Tensor of float, shape (batch, channels, height, width)
     smooth_px : float, optional
         The term s in pixels. By default 1.
     """
-    axes = (1, 2, 3)
+    axes = (2, 3)
     probability = torch.sigmoid(logits)
     shared = (probability * target).sum(axes)
     total = probability.sum(axes) + target.sum(axes)

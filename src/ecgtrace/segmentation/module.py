@@ -17,7 +17,8 @@ class SegmentationModule(lightning.LightningModule):
     Parameters
     ----------
     network : nn.Module
-        From images (batch, 3, h, w) in [0, 1] to logits (batch, 1, h, w).
+        From images (batch, 3, h, w) in [0, 1] to logits (batch, channels, h, w); the IoU is that of the
+        first channel, the target. That of a second one is logged beside it.
     loss : nn.Module
     optimizer : callable
         From parameters to an optimizer. The paper: Adam.
@@ -60,7 +61,9 @@ class SegmentationModule(lightning.LightningModule):
         logits = self(batch["image"].contiguous(memory_format=torch.channels_last))
         loss = self.loss(logits, batch["mask"])
         self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=len(logits), sync_dist=True)
-        self._count(logits.detach(), batch["mask"], stage)
+        self._count(logits.detach()[:, :1], batch["mask"][:, :1], stage)
+        if logits.shape[1] > 1:
+            self._count(logits.detach()[:, 1:], batch["mask"][:, 1:], f"{stage}_other")
         return loss
 
     def _count(self, logits: Tensor, mask: Tensor, stage: str) -> None:
@@ -77,16 +80,20 @@ class SegmentationModule(lightning.LightningModule):
         if stage not in self._counts:
             return
         shared, either, per_crop, n = self.trainer.strategy.reduce(self._counts.pop(stage), reduce_op="sum")
-        self.log(f"{stage}/iou", (shared / either.clamp(min=1)).float())
-        self.log(f"{stage}/iou_per_crop", (per_crop / n).float())
+        stage, _, other = stage.partition("_")
+        suffix = f"_{other}" if other else ""
+        self.log(f"{stage}/iou{suffix}", (shared / either.clamp(min=1)).float())
+        self.log(f"{stage}/iou_per_crop{suffix}", (per_crop / n).float())
 
     def on_train_epoch_end(self) -> None:
         """Log the IoU of the epoch."""
         self._log_iou("train")
+        self._log_iou("train_other")
 
     def on_validation_epoch_end(self) -> None:
         """Log the IoU of the epoch."""
         self._log_iou("val")
+        self._log_iou("val_other")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the metrics of the epoch: a run killed right after saving has not written them yet."""

@@ -58,6 +58,7 @@ def _train(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     folder = Path(cfg.output_dir)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.training, _convert_="object")
+    network = instantiate(cfg.model.network)
     datamodule = CropDataModule(
         data["train"],
         data["val"],
@@ -69,11 +70,11 @@ def _train(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
         num_workers=data["num_workers"],
         seed=cfg.seed,
         resize=cfg.model.resize,
+        channels=network.channels,
     )
-    network = instantiate(cfg.model.network)
     started_from = network.started_from
     if cfg.init_from is not None:
-        card = load_weights(network, resolve(cfg.init_from))
+        card = load_weights(network, resolve(cfg.init_from), widen=True)
         started_from = f"{Path(cfg.init_from).name} ({card.started_from})"
     facts = {"started_from": started_from, "data_fingerprint": data_fingerprint(cfg, data)}
     run.log_facts(facts)
@@ -135,6 +136,7 @@ def _finish(
         started_from=facts["started_from"],
         training={k: v for k, v in metrics.items() if k != "started_from"},
         resize=cfg.model.resize,
+        channels=module.network.channels,
     )
     if trainer.is_global_zero:
         save_weights(module.network, card, folder / "weights.safetensors")

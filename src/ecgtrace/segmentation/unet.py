@@ -1,10 +1,14 @@
 """The network of the paper: a U-Net with a ResNet34 encoder, and nothing about its training."""
 
 import logging
+from collections.abc import Sequence
 
 import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
+
+from ecgtrace.crops.dataset import CHANNELS
+from ecgtrace.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 
@@ -24,9 +28,14 @@ class UNet(nn.Module):
         What the encoder starts from. By default "imagenet", as in the paper. Where these
         weights cannot be fetched, the encoder starts at random, with a warning, and
         `started_from` says so.
+    channels : sequence of str, optional
+        What the network marks, of `CHANNELS`, the target first. By default the target alone, as in
+        the paper. With "other", ink of the neighbours has a channel of its own; both may be on in one
+        pixel, so that a crossing is not a choice.
 
     Attributes
     ----------
+    channels : tuple of str
     started_from : str
         "imagenet", "random", or "random (imagenet could not be fetched)".
 
@@ -41,10 +50,18 @@ class UNet(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, encoder: str = "resnet34", encoder_weights: str | None = "imagenet") -> None:
+    def __init__(
+        self,
+        encoder: str = "resnet34",
+        encoder_weights: str | None = "imagenet",
+        channels: Sequence[str] = CHANNELS[:1],
+    ) -> None:
         super().__init__()
+        self.channels = tuple(channels)
+        if self.channels not in (CHANNELS[:1], CHANNELS):
+            raise ConfigError(f"channels={list(channels)}: choose [target] or [{', '.join(CHANNELS)}]")
         self.encoder_name = encoder
-        self.network, self.started_from = _build(encoder, encoder_weights)
+        self.network, self.started_from = _build(encoder, encoder_weights, len(self.channels))
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
 
@@ -59,23 +76,23 @@ class UNet(nn.Module):
 
         Returns
         -------
-        Tensor of float, shape (batch, 1, height, width)
+        Tensor of float, shape (batch, len(channels), height, width)
         """
         return self.network((image - self.mean) / self.std)
 
 
-def _build(encoder: str, weights: str | None) -> tuple[nn.Module, str]:
+def _build(encoder: str, weights: str | None, classes: int) -> tuple[nn.Module, str]:
     if weights is None:
-        return smp.Unet(encoder, encoder_weights=None, in_channels=3, classes=1), "random"
+        return smp.Unet(encoder, encoder_weights=None, in_channels=3, classes=classes), "random"
     hub_log = logging.getLogger("huggingface_hub")
     level = hub_log.level
     _log.info("%s weights of %s are fetched, unless they are in the cache", weights, encoder)
     try:
         hub_log.setLevel(logging.ERROR)  # it warns twice of each of five tries; the line below says it once
-        return smp.Unet(encoder, encoder_weights=weights, in_channels=3, classes=1), weights
+        return smp.Unet(encoder, encoder_weights=weights, in_channels=3, classes=classes), weights
     except (OSError, RuntimeError) as error:  # what the hub and its HTTP client raise without a network
         started_from = f"random ({weights} could not be fetched)"
         _log.warning("%s weights of %s: %s; starting at random", weights, encoder, str(error).split("\n")[0])
-        return smp.Unet(encoder, encoder_weights=None, in_channels=3, classes=1), started_from
+        return smp.Unet(encoder, encoder_weights=None, in_channels=3, classes=classes), started_from
     finally:
         hub_log.setLevel(level)

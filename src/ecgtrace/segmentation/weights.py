@@ -7,6 +7,7 @@ which result), so that weights of another network are refused with a reason.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch import nn
 from ecgtrace.errors import WeightsError
 
 FORMAT = "ecgtrace-weights-1"
+_HEAD = ("network.segmentation_head.0.weight", "network.segmentation_head.0.bias")
 SHIPPED = {"unet": "unet.safetensors"}
 
 
@@ -45,6 +47,8 @@ class WeightsCard:
     resize : str
         How a window comes to that size (`crops.resize.place`); files that do not say were trained on
         stretched ones.
+    channels : sequence of str
+        What the network marks (`crops.dataset.CHANNELS`).
     """
 
     network: str
@@ -55,6 +59,7 @@ class WeightsCard:
     started_from: str
     training: dict[str, Any] = field(default_factory=dict)
     resize: str = "stretch"
+    channels: Sequence[str] = ("target",)
 
 
 def save_weights(network: nn.Module, card: WeightsCard, path: Path) -> None:
@@ -93,9 +98,17 @@ def read_card(path: Path) -> WeightsCard:
     return WeightsCard(**json.loads(metadata["card"]))
 
 
-def load_weights(network: nn.Module, path: Path) -> WeightsCard:
+def load_weights(network: nn.Module, path: Path, widen: bool = False) -> WeightsCard:
     """
     Fill a network from a weights file.
+
+    Parameters
+    ----------
+    network : nn.Module
+    path : Path
+    widen : bool, optional
+        Whether the weights of a network that marks the target alone may fill the first channel of one
+        that marks more; the other channels then stay as they are. By default `False`.
 
     Returns
     -------
@@ -110,6 +123,10 @@ def load_weights(network: nn.Module, path: Path) -> WeightsCard:
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     own = network.state_dict()
+    if widen:
+        for name in set(own) & set(tensors) & set(_HEAD):
+            if len(tensors[name]) < len(own[name]):
+                tensors[name] = torch.cat([tensors[name].to(own[name].dtype), own[name][len(tensors[name]) :]])
     wrong = sorted(set(own) ^ set(tensors)) or [n for n in own if own[n].shape != tensors[n].shape]
     if wrong:
         raise WeightsError(
