@@ -22,7 +22,7 @@ class WindowedSegmenter:
     """
     What segmenters share: long leads are seen through windows, and weights come with a card.
 
-    A subclass has `_segment`, which gives the probability of a picture of one window, and `_loaded`: its
+    A subclass has `_segment`, which gives the probability of a picture of one window (of each channel), and `_loaded`: its
     network, the card of the weights, and their hash.
     """
 
@@ -45,12 +45,27 @@ class WindowedSegmenter:
         ndarray of float32, shape (height, width)
             In [0, 1].
         """
+        return self.channels(image, duration_s)[0]
+
+    def channels(self, image: NDArray[np.uint8], duration_s: float | None = None) -> NDArray[np.float32]:
+        """
+        Return the probability of each pixel, for every channel that the network marks.
+
+        Parameters
+        ----------
+        image, duration_s
+            As for a call.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_channels, height, width)
+            The target first; then, where the network marks it, ink of the neighbours. Both may be high.
+        """
         height, width = image.shape[:2]
         parts = windows(width, duration_s or self.card.window_s, self.card.window_s)
-        probability: NDArray[np.float32] = np.empty((height, width), np.float32)
-        for left, right in parts:  # one by one: a batch is no faster on a CPU, and takes more memory
-            probability[:, left:right] = self._segment(image[:, left:right])
-        return probability
+        # One by one: a batch is no faster on a CPU, and takes more memory.
+        shown = [self._segment(image[:, left:right]) for left, right in parts]
+        return np.concatenate([part.reshape(-1, height, part.shape[-1]) for part in shown], axis=2)
 
     def _segment(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         raise NotImplementedError
@@ -105,7 +120,9 @@ class NetworkSegmenter(WindowedSegmenter):
     def _segment(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         # Logits are resized, not probabilities: these are flat inside the ink, and their edges would blur.
         small = fit_image(image, self.card.height, self.card.width, self.card.resize)
-        logit = from_canvas(self._logits(small), self.card.resize, image.shape[:2])
+        logit = np.stack(
+            [from_canvas(part, self.card.resize, image.shape[:2]) for part in self._logits(small)]
+        )
         return np.asarray(1 / (1 + np.exp(-np.clip(logit, -30, 30))), np.float32)
 
     def _logits(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -114,7 +131,7 @@ class NetworkSegmenter(WindowedSegmenter):
         pixels = torch.from_numpy(np.ascontiguousarray(image))[None].permute(0, 3, 1, 2)  # channels_last
         batch = (pixels.to(first.device).float() / 255).to(first.dtype)
         with torch.inference_mode():
-            return np.asarray(network(batch)[0, 0].float().cpu().numpy(), dtype=np.float32)
+            return np.asarray(network(batch)[0].float().cpu().numpy(), dtype=np.float32)
 
     def _dtype(self, device: str) -> torch.dtype:
         if self.precision != "auto":
@@ -128,7 +145,7 @@ class NetworkSegmenter(WindowedSegmenter):
         card = read_card(path)
         if card.network != UNet.name:
             raise WeightsError(f"{path} holds a {card.network}; this segmenter runs a {UNet.name}")
-        network = UNet(card.encoder, encoder_weights=None)
+        network = UNet(card.encoder, encoder_weights=None, channels=card.channels)
         load_weights(network, path)
         device = resolve_device(self.device)
         hashed = fingerprint(network)

@@ -1,0 +1,110 @@
+"""
+The cheapest way through ink from left to right, pixel by pixel.
+
+A path goes right by one column at a time, and up or down any number of rows within a column; it pays for every
+pixel it touches. So a steep wave costs little as long as there is ink under it, and a leap over bare paper
+costs as many pixels as it is long. Dynamic programming finds the cheapest path [1]_ in one pass over the pixels.
+
+References
+----------
+.. [1] Viterbi A. Error bounds for convolutional codes and an asymptotically optimum decoding algorithm.
+       IEEE Trans Inf Theory 1967;13(2):260-269. https://doi.org/10.1109/TIT.1967.1054010
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ecgtrace.types import FloatArray
+
+_LEAST = 1e-3  # likelihood of a pixel that no ink speaks for
+
+
+@njit(cache=True)
+def _cheapest(cost, start_row, end_row):  # pragma: no cover - compiled
+    """Return the row where the cheapest path enters each column, and the row where it leaves it."""
+    height, width = cost.shape
+    came_from = np.empty((height, width), np.int32)
+    total = np.empty(height)
+    for r in range(height):
+        total[r] = 0.0 if start_row < 0 or r == start_row else 1e12
+    down = np.empty(height)
+    down_from = np.empty(height, np.int32)
+    for c in range(width):
+        best, origin = 1e18, 0
+        for r in range(height):
+            if total[r] < best:
+                best, origin = total[r], r
+            best += cost[r, c]
+            down[r], down_from[r] = best, origin
+        best, origin = 1e18, height - 1
+        for r in range(height - 1, -1, -1):
+            if total[r] < best:
+                best, origin = total[r], r
+            best += cost[r, c]
+            if best < down[r]:
+                down[r], down_from[r] = best, origin
+        for r in range(height):
+            total[r] = down[r]
+            came_from[r, c] = down_from[r]
+    enter, leave = np.empty(width, np.int32), np.empty(width, np.int32)
+    r = np.argmin(total) if end_row < 0 else end_row
+    for c in range(width - 1, -1, -1):
+        leave[c] = r
+        r = came_from[r, c]
+        enter[c] = r
+    return enter, leave
+
+
+def cheapest_path(likelihood: NDArray[np.floating]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """
+    Find the path along which ink is most likely.
+
+    Parameters
+    ----------
+    likelihood : ndarray of float, shape (height, width)
+        Of each pixel to be on the path, in [0, 1]; its cost is minus the logarithm.
+
+    Returns
+    -------
+    enter, leave : ndarray of int32, shape (width,)
+        Rows where the path enters and leaves each column.
+
+    Examples
+    --------
+    A wave two rows high; the ink below it is not reached without a leap:
+
+    >>> likelihood = np.array([[0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0], [1, 1, 0, 1, 1]])
+    >>> enter, leave = cheapest_path(likelihood)
+    >>> enter.tolist(), leave.tolist()
+    ([2, 2, 2, 2, 2], [2, 2, 2, 2, 2])
+    """
+    cost = -np.log(np.clip(likelihood, _LEAST, 1)).astype(np.float64)
+    return _cheapest(cost + 1e-4, -1, -1)
+
+
+def expected_rows(
+    weight: NDArray[np.floating], enter: NDArray[np.int32], leave: NDArray[np.int32], reach_px: float
+) -> FloatArray:
+    """
+    Return the mean row of the ink around a path: a start for a fit that is better than the path itself.
+
+    Parameters
+    ----------
+    weight : ndarray of float, shape (height, width)
+        Ink times its probability.
+    enter, leave : ndarray of int, shape (width,)
+        As of `cheapest_path`.
+    reach_px : float
+        So far above and below the rows that the path touches.
+
+    Returns
+    -------
+    ndarray of float, shape (width,)
+    """
+    row = np.arange(len(weight))[:, None]
+    low, high = np.minimum(enter, leave), np.maximum(enter, leave)
+    near = np.where((row >= low - reach_px) & (row <= high + reach_px), weight, 0)
+    total = near.sum(axis=0)
+    middle = (low + high) / 2
+    return np.where(total > 0.5, (row * near).sum(axis=0) / np.maximum(total, 1e-9), middle)

@@ -1,0 +1,398 @@
+"""
+Explain ink by a drawn stroke: a polyline with a width, an edge and a darkness, fitted to the image.
+
+The model of a pixel is ``darkness * coverage``, with the coverage of a stroke of half-width h
+``(1 - erf((d - h) / (sqrt(2) e))) / 2`` at distance d of the pixel's centre from the polyline and e the
+softness of the edge: anti-aliasing, blur of a scanner, compression. The rows of the vertices are found by
+Gauss-Newton steps (Levenberg-Marquardt damping [1]_). A pixel depends on the two ends of the segment next to it
+alone, so that the normal equations are banded, and a step over a whole lead takes milliseconds.
+
+References
+----------
+.. [1] Moré JJ. The Levenberg-Marquardt algorithm: implementation and theory. In: Numerical Analysis,
+       Lecture Notes in Mathematics 630, 1978. https://doi.org/10.1007/BFb0067700
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, solveh_banded
+
+from ecgtrace.types import FloatArray
+
+_REACH_EDGES = 3.0  # so many softnesses from its edge, a stroke covers 0.1 % of a pixel
+
+
+@dataclass(frozen=True, eq=False)
+class Stroke:
+    """
+    A drawn line.
+
+    Attributes
+    ----------
+    x_px, y_px : ndarray of float, shape (n_vertices,)
+        Vertices of the centre line; (0, 0) is the centre of the first pixel, x grows strictly.
+    half_width_px : float
+    join_px : float
+        Radius of the round joins at the vertices and of the round ends. Renderers draw them a little
+        smaller than half the line's width (OpenCV by 0.1 to 0.2 px), and as much would be lost of each
+        wave's tip.
+    edge_px : float
+        Standard deviation of the edge's softness.
+    darkness : float
+        Ink density of a pixel that is covered.
+    """
+
+    x_px: FloatArray
+    y_px: FloatArray
+    half_width_px: float
+    join_px: float
+    edge_px: float = 0.5
+    darkness: float = 1.0
+
+    def coverage(self, shape: tuple[int, int]) -> NDArray[np.float32]:
+        """Return the share of each pixel of an image that the stroke covers."""
+        out = np.zeros(shape, np.float32)
+        _cover(out, self.x_px, self.y_px, self.half_width_px, self.join_px, self.edge_px)
+        return out
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """
+    How a stroke is fitted.
+
+    Attributes
+    ----------
+    coarse_edges_px : tuple of float
+        The edge is held this soft at first, one after the other: a soft edge feels ink from farther away.
+    coarse_steps, steps : int
+        Largest number of steps at each coarse edge, and at the end with the edge free.
+    corner_weight : float
+        Prior on smoothness: cost of one px of second difference, in units of squared ink density. It is
+        the absolute value that counts, not the square, so that the corner of a QRS costs no more than the
+        same bend spread out.
+    pull_weight : float
+        Weight of ink too far from the stroke to feel it: it pulls by its distance.
+    pull_px : float
+        Largest distance of such ink along x.
+    tether_weight : float
+        Cost of one squared px that a vertex leaves its place on an even grid along x, which it does to
+        meet the tip of a wave.
+    tolerance_px : float
+        The fit ends when no vertex moves more.
+    """
+
+    coarse_edges_px: tuple[float, ...] = (2.0, 1.0)
+    coarse_steps: int = 12
+    steps: int = 40
+    corner_weight: float = 0.001
+    pull_weight: float = 0.02
+    pull_px: float = 8.0
+    tether_weight: float = 0.05
+    tolerance_px: float = 0.01
+
+
+DEFAULT_FIT = FitOptions()
+
+
+@njit(cache=True, fastmath=True)
+def _nearest(px, py, x, y, first, last):  # pragma: no cover - compiled
+    """Return squared distance, segment and place on it of the point of a polyline next to (x, y)."""
+    best, where, place = 1e18, first, 0.0
+    for k in range(first, last):
+        ax, ay = px[k], py[k]
+        dx, dy = px[k + 1] - ax, py[k + 1] - ay
+        t = ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy)
+        t = min(max(t, 0.0), 1.0)
+        ex, ey = x - ax - t * dx, y - ay - t * dy
+        d = ex * ex + ey * ey
+        if d < best:
+            best, where, place = d, k, t
+    return best, where, place
+
+
+@njit(cache=True, fastmath=True)
+def _cover(out, px, py, half_width, join, edge):  # pragma: no cover - compiled
+    height, width = out.shape
+    reach = half_width + _REACH_EDGES * edge
+    n = len(px)
+    first = 0
+    for c in range(max(0, math.floor(px[0] - reach)), min(width, math.ceil(px[n - 1] + reach) + 1)):
+        while first < n - 2 and px[first + 1] < c - reach:
+            first += 1
+        last = first
+        low, high = py[first], py[first]
+        while last < n - 1 and px[last] < c + reach:
+            last += 1
+            low, high = min(low, py[last]), max(high, py[last])
+        if last == first:
+            last = first + 1
+            low, high = min(py[first], py[last]), max(py[first], py[last])
+        for r in range(max(0, math.floor(low - reach)), min(height, math.ceil(high + reach) + 1)):
+            d2, _, t = _nearest(px, py, c, r, first, last)
+            if d2 < reach * reach:
+                radius = half_width if 0.0 < t < 1.0 else join
+                cover = 0.5 * math.erfc((math.sqrt(d2) - radius) / (1.4142135623730951 * edge))
+                out[r, c] = max(out[r, c], cover)
+
+
+@njit(cache=True, fastmath=True)
+def _add(normal, gradient, i, nx, ny, t, w, residual):  # pragma: no cover - compiled
+    """Add one pixel, whose model grows by n as its segment's point at t moves, to the normal equations."""
+    j = (nx * (1 - t), ny * (1 - t), nx * t, ny * t)
+    for a in range(4):
+        gradient[i + a] += w * j[a] * residual
+        for b in range(a + 1):
+            normal[a - b, i + b] += w * j[a] * j[b]
+
+
+@njit(cache=True, fastmath=True)
+def _accumulate(
+    ink, excess, claim, others, px, py, half_width, join, edge, darkness, pull, pull_px, normal, gradient, shape_normal, shape_gradient
+):  # pragma: no cover - compiled
+    """
+    Sum the normal equations of all pixels; return the cost.
+
+    The unknowns are x and y of the vertices by turns. A pixel mixes the two ends of one segment, so that `normal`
+    holds the diagonal and three bands below it. `shape_*` are those of half-width, joins, edge and darkness.
+    """
+    height, width = ink.shape
+    reach = half_width + _REACH_EDGES * edge
+    n = len(px)
+    cost = 0.0
+    first = 0
+    wide_first = 0
+    slope = 1.0 / (math.sqrt(2 * math.pi) * edge)
+    for c in range(max(0, math.floor(px[0] - reach)), min(width, math.ceil(px[n - 1] + reach) + 1)):
+        while first < n - 2 and px[first + 1] < c - reach:
+            first += 1
+        last = first
+        low, high = py[first], py[first]
+        while last < n - 1 and px[last] < c + reach:
+            last += 1
+            low, high = min(low, py[last]), max(high, py[last])
+        if last == first:
+            last = first + 1
+            low, high = min(py[first], py[last]), max(py[first], py[last])
+        while wide_first < n - 2 and px[wide_first + 1] < c - pull_px:
+            wide_first += 1
+        wide_last = wide_first + 1
+        while wide_last < n - 1 and px[wide_last] < c + pull_px:
+            wide_last += 1
+        row_low, row_high = max(0, math.floor(low - reach)), min(height - 1, math.ceil(high + reach))
+        for r in range(height):
+            near = row_low <= r <= row_high
+            if near:
+                d2, k, t = _nearest(px, py, c, r, first, last)
+                near = d2 < reach * reach
+            if near:
+                d = math.sqrt(d2)
+                straight = 0.0 < t < 1.0
+                z = (d - (half_width if straight else join)) / edge
+                cover = 0.5 * math.erfc(z / 1.4142135623730951)
+                left = 1.0 - others[r, c]
+                model = darkness * (1.0 - left * (1.0 - cover))
+                residual = ink[r, c] - model
+                # Paper speaks against the stroke wherever it lies; ink speaks for it as far as it is its own.
+                w = claim[r, c] if residual > 0 else excess[r, c]
+                bell = darkness * left * slope * math.exp(-0.5 * z * z)  # - d model / d d
+                cost += w * residual * residual
+                nx, ny = 0.0, 0.0
+                if d > 1e-9:
+                    nx = (c - px[k] - t * (px[k + 1] - px[k])) / d
+                    ny = (r - py[k] - t * (py[k + 1] - py[k])) / d
+                _add(normal, gradient, 2 * k, bell * nx, bell * ny, t, w, residual)
+                j = (bell if straight else 0.0, 0.0 if straight else bell, bell * z, model / darkness)
+                for a in range(4):
+                    shape_gradient[a] += w * j[a] * residual
+                    for b in range(4):
+                        shape_normal[a, b] += w * j[a] * j[b]
+            else:
+                own = claim[r, c] * (ink[r, c] - others[r, c])
+                if own > 0.3:
+                    d2, k, t = _nearest(px, py, c, r, wide_first, wide_last)
+                    d = math.sqrt(d2)
+                    far = d - half_width
+                    if far > 0:
+                        w = pull * own
+                        ny = (r - py[k] - t * (py[k + 1] - py[k])) / d
+                        nx = (c - px[k] - t * (px[k + 1] - px[k])) / d
+                        # Linear beyond a few px: a blot must not outweigh a trace.
+                        w /= max(1.0, far / 4.0)
+                        cost += w * far * far
+                        _add(normal, gradient, 2 * k, nx, ny, t, w, far)
+    return cost
+
+
+def fit_stroke(
+    ink: NDArray[np.float32],
+    stroke: Stroke,
+    claim: NDArray[np.float32],
+    others: NDArray[np.float32] | None = None,
+    options: FitOptions = DEFAULT_FIT,
+    free_ends: tuple[bool, bool] = (True, True),
+    trust: NDArray[np.float32] | None = None,
+) -> Stroke:
+    """
+    Fit the vertices' rows, the width, the edge, the darkness and the two ends of a stroke to ink.
+
+    Parameters
+    ----------
+    ink : ndarray of float32, shape (height, width)
+        Ink density: 0 paper, 1 covered.
+    stroke : Stroke
+        Where the fit starts.
+    claim : ndarray of float32, shape (height, width)
+        In [0, 1]: how far the ink of a pixel is this stroke's to explain.
+    others : ndarray of float32, shape (height, width), optional
+        Coverage by other strokes, in [0, 1): ink that they explain already.
+    options : FitOptions, optional
+    free_ends : tuple of bool, optional
+        Whether the first and the last vertex may move along x; not where the image cuts the line.
+    trust : ndarray of float32, shape (height, width), optional
+        Weight of a pixel that has less ink than the stroke would leave. By default 1.
+
+    Returns
+    -------
+    Stroke
+    """
+    ink = np.ascontiguousarray(ink, np.float32)
+    claim = np.ascontiguousarray(claim, np.float32)
+    trust = np.ones_like(ink) if trust is None else np.ascontiguousarray(trust, np.float32)
+    others = np.zeros_like(ink) if others is None else np.ascontiguousarray(others, np.float32)
+    fit = _Fit(ink, trust, claim, others, options, free_ends, stroke.x_px.copy())
+    final_edge = stroke.edge_px
+    for edge in options.coarse_edges_px:
+        if edge > final_edge:
+            stroke = fit.run(replace(stroke, edge_px=edge), options.coarse_steps, free=False)
+    return fit.run(replace(stroke, edge_px=final_edge), options.steps, free=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    ink: NDArray[np.float32]
+    trust: NDArray[np.float32]
+    claim: NDArray[np.float32]
+    others: NDArray[np.float32]
+    options: FitOptions
+    free_ends: tuple[bool, bool]
+    grid: FloatArray
+
+    @property
+    def reach_px(self) -> float:
+        """How far a vertex may leave its place on the grid along x."""
+        return 0.4 * float(np.diff(self.grid[:3]).min())
+
+    def sums(self, stroke: Stroke) -> tuple[float, FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Return cost, and matrix and right side of the normal equations of vertices and shape."""
+        n = len(stroke.x_px)
+        normal, gradient = np.zeros((5, 2 * n)), np.zeros(2 * n)
+        shape_normal, shape_gradient = np.zeros((4, 4)), np.zeros(4)
+        cost = _accumulate(
+            self.ink,
+            self.trust,
+            self.claim,
+            self.others,
+            stroke.x_px,
+            stroke.y_px,
+            stroke.half_width_px,
+            stroke.join_px,
+            stroke.edge_px,
+            stroke.darkness,
+            self.options.pull_weight,
+            self.options.pull_px,
+            normal,
+            gradient,
+            shape_normal,
+            shape_gradient,
+        )
+        bends, _, _ = _bends(stroke)
+        cost += 2 * self.options.corner_weight * np.sqrt(bends**2 + _BEND_PX**2).sum()
+        cost += self.options.tether_weight * ((stroke.x_px - self.grid)[1:-1] ** 2).sum()
+        return cost, normal, gradient, shape_normal, shape_gradient
+
+    def run(self, stroke: Stroke, steps: int, free: bool) -> Stroke:
+        """Take damped Gauss-Newton steps until none helps; vertices and shape by turns."""
+        damping = 1e-3
+        sums = self.sums(stroke)
+        for _ in range(steps):
+            before = sums[0]
+            moved = 0.0
+            for _ in range(6):  # damp more until a step helps
+                trial = self._move(stroke, sums[1], sums[2], damping, free)
+                trial_sums = self.sums(trial)
+                if trial_sums[0] <= sums[0]:
+                    moved = float(np.abs(trial.y_px - stroke.y_px).max())
+                    stroke, sums = trial, trial_sums
+                    damping = max(damping / 5, 1e-7)
+                    break
+                damping *= 8
+            if free:
+                trial = self._reshape(stroke, sums[3], sums[4])
+                trial_sums = self.sums(trial)
+                if trial_sums[0] <= sums[0]:
+                    stroke, sums = trial, trial_sums
+            if before - sums[0] < 1e-4 * sums[0] or moved < self.options.tolerance_px:
+                break
+        return stroke
+
+    def _move(
+        self, stroke: Stroke, normal: FloatArray, gradient: FloatArray, damping: float, free: bool
+    ) -> Stroke:
+        """Return the stroke after one step of its vertices."""
+        bands, right = normal.copy(), gradient.copy()
+        bends, before, after = _bends(stroke)
+        weight = self.options.corner_weight / np.sqrt(bends**2 + _BEND_PX**2)
+        factors = (before, -np.ones_like(before), after)
+        for i, factor in enumerate(factors):
+            right[1 + 2 * i : 1 + 2 * (i + len(bends)) : 2] -= 2 * factor * weight * bends
+            for j in range(i + 1):
+                at = slice(1 + 2 * j, 1 + 2 * (j + len(bends)), 2)
+                bands[2 * (i - j), at] += 2 * factor * factors[j] * weight
+        tether = np.full(len(stroke.x_px), self.options.tether_weight if free else _HELD)
+        for end, is_free in ((0, self.free_ends[0]), (-1, self.free_ends[1])):
+            tether[end] = 0.0 if free and is_free else _HELD
+        bands[0, ::2] += tether
+        right[::2] -= tether * (stroke.x_px - self.grid) * (tether < _HELD)
+        bands[0] += damping * (bands[0] + 1.0) + 1e-4
+        try:
+            step = solveh_banded(bands, right, lower=True)
+        except LinAlgError:
+            return stroke
+        limit = 2.0 if free else 6.0
+        x = stroke.x_px + np.clip(step[::2], -0.3, 0.3)
+        # Vertices keep their order.
+        inner = np.clip(x[1:-1], self.grid[1:-1] - self.reach_px, self.grid[1:-1] + self.reach_px)
+        x[1:-1] = inner
+        x[0] = min(x[0], x[1] - _SHORTEST_PX)
+        x[-1] = max(x[-1], x[-2] + _SHORTEST_PX)
+        return replace(stroke, x_px=x, y_px=stroke.y_px + np.clip(step[1::2], -limit, limit))
+
+    def _reshape(self, stroke: Stroke, normal: FloatArray, gradient: FloatArray) -> Stroke:
+        matrix = normal + np.diag(0.05 * np.diag(normal) + 1e-3)
+        step = np.clip(np.linalg.solve(matrix, gradient), -0.3, 0.3)
+        half_width = float(np.clip(stroke.half_width_px + step[0], 0.3, 30))
+        return replace(
+            stroke,
+            half_width_px=half_width,
+            join_px=float(np.clip(stroke.join_px + step[1], half_width - 0.4, half_width + 0.1)),
+            edge_px=float(np.clip(stroke.edge_px + step[2], 0.2, 6)),
+            darkness=float(np.clip(stroke.darkness + step[3], 0.3, 1.3)),
+        )
+
+
+def _bends(stroke: Stroke) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """How far each inner vertex lies off the chord of its neighbours, and their shares in the chord."""
+    x, y = stroke.x_px, stroke.y_px
+    before = (x[2:] - x[1:-1]) / (x[2:] - x[:-2])
+    after = 1 - before
+    return before * y[:-2] + after * y[2:] - y[1:-1], before, after
+
+
+_BEND_PX = 0.15  # bends below it are squared, above it their absolute value counts
+_SHORTEST_PX = 0.1  # of a segment at an end
+_HELD = 1e6
