@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import albumentations as A
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -18,7 +19,9 @@ from ecgtrace.crops.resize import resize_mask
 from ecgtrace.crops.training import TrainingCrops, kind
 from ecgtrace.crops.windowed import WindowedCrops
 from ecgtrace.errors import ConfigError
+from ecgtrace.pages.degrade import Degradation
 from ecgtrace.pages.layout import LAYOUTS, lay_out
+from ecgtrace.pages.render import draw_parts, others_ink
 from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
 from ecgtrace.types import Record
@@ -111,6 +114,97 @@ def test_a_crop_is_its_trace_plus_padding():
     flat = crop.mask[:, 300:400]
     row = (flat * np.arange(len(flat))[:, None]).sum() / flat.sum()
     assert row == pytest.approx(crop.polyline[80, 1], abs=0.51)  # whole pixels
+
+
+def turned(plan, angle_deg, **changes):
+    """Return a page laid on the scanner askew."""
+    degradation = Degradation(rotation_deg=angle_deg)
+    return replace(plan, style=replace(plan.style, degradation=degradation, **changes))
+
+
+# Strokes of 5 px: of thinner ones, a mask of whole pixels holds more or less ink by chance.
+BARE = {"grid_major": None, "grid_minor": None, "lead_names": False, "line_width_mm": 5 / 6}
+
+
+@pytest.mark.parametrize("angle_deg", [-3.0, 1.0, 20.0])
+def test_a_turned_page_shows_a_flat_lead_as_a_slope(angle_deg):
+    """Counter-clockwise: a flat line of 250 mm rises by tan(angle) of its columns to the right."""
+    plan = turned(page_with(np.zeros(1000)), angle_deg, **BARE)
+    crop = cut(replace(plan, labels=()), 2, "c")
+    columns = np.arange(20, crop.image.shape[1] - 20)  # without its round ends
+    nearby = cv2.dilate(crop.mask, np.ones((9, 1), np.uint8))  # with the grey edge of the stroke
+    ink = ((255.0 - crop.image[..., 0]) * nearby)[:, columns]
+    row = (ink * np.arange(len(ink))[:, None]).sum(axis=0) / ink.sum(axis=0)
+    slope = -np.tan(np.radians(angle_deg))
+    np.testing.assert_allclose(row, row[0] + slope * (columns - columns[0]), atol=0.12)
+    # OpenCV's strokes lie an eighth of a pixel low, turned or not.
+    np.testing.assert_allclose(row, np.interp(columns, *crop.polyline.T), atol=0.2)
+    assert np.ptp(crop.polyline[:, 0]) == pytest.approx(249.75 * 6 * np.cos(np.radians(angle_deg)))
+    np.testing.assert_array_equal(crop.signal, np.zeros(1000))
+
+
+@pytest.mark.parametrize("angle_deg", [-3.0, 1.0])
+def test_truth_turns_with_the_picture(angle_deg):
+    """Masks, centre line and dark pixels tell of the same ink, that of neighbours included."""
+    crop = cut(replace(turned(page_with(pulse(2.0)), angle_deg, **BARE), labels=()), 0, "c")
+    dark = crop.image[..., 0] < 128
+    known = (crop.mask | crop.other_mask) > 0
+    assert crop.other_mask.sum() > 100
+    assert (dark & known).sum() > 0.995 * (dark | known).sum()
+    # Points along the centre line, not only its corners.
+    along = np.arange(0, len(crop.polyline) - 1, 0.1)
+    x, y = (
+        np.rint(np.interp(along, np.arange(len(crop.polyline)), axis)).astype(int) for axis in crop.polyline.T
+    )
+    assert crop.mask[y, x].all() and dark[y, x].all()
+    straight = cut(turned(page_with(pulse(2.0)), 0.0, **BARE), 0, "c")
+    assert np.count_nonzero(crop.mask) == pytest.approx(np.count_nonzero(straight.mask), rel=0.05)
+    assert crop.crossings == straight.crossings == 2
+
+
+def test_a_turned_crop_is_its_trace_plus_padding():
+    crop = cut(turned(page_with(pulse(0.5)), 3.0), 0, "c")
+    pad = STYLE.px(STYLE.crop_padding_mm)
+    np.testing.assert_allclose(crop.polyline.min(axis=0), pad, atol=0.51)
+    np.testing.assert_allclose(
+        np.array(crop.mask.shape[::-1]) - 1 - crop.polyline.max(axis=0), pad, atol=0.51
+    )
+
+
+def test_paper_grid_and_neighbours_reach_the_edges_of_a_turned_crop():
+    plan = replace(turned(page_with(np.zeros(1000)), 3.0, paper=(210, 220, 230), **BARE), labels=())
+    crop = cut(plan, 1, "c")  # the box of the tilted lead is so high that its neighbours run into it
+    away = cv2.dilate(crop.mask | crop.other_mask, np.ones((7, 7), np.uint8)) == 0
+    assert away.mean() > 0.8 and away[0].any() and away[-1].any()
+    assert (crop.image[away] == (210, 220, 230)).all()
+    lined = cut(turned(page_with(np.zeros(1000)), 3.0, grid_minor=None), 1, "c").image
+    for edge in (lined[0], lined[-1], lined[:, 0], lined[:, -1]):
+        assert ((edge[:, 0] > 150) & (edge[:, 1] < 180)).any()  # pink, and no ink
+    high = cut(turned(page_with(np.zeros(1000)), 6.0), 1, "c")
+    assert high.other_mask.any(axis=0)[:30].any() and high.other_mask.any(axis=0)[-30:].any()
+
+
+@pytest.mark.parametrize("jpeg_quality", [None, 75])
+def test_subsets_know_the_ink_beside_a_turned_lead(jpeg_quality):
+    """A quota is filled by `overlap`, a row tells that of `cut`: they must agree to the pixel."""
+    record = SampleRecords().load(SampleRecords().split_ids("test")[0])
+    degradation = Degradation(rotation_deg=3.0, jpeg_quality=jpeg_quality)
+    plan = lay_out(record, "3x4", replace(STYLE, degradation=degradation))
+    found = [(cut(plan, i, "c").overlap_px, cut(plan, i, "c").crossings) for i in range(12)]
+    assert found == [overlap(plan, i) for i in range(12)]
+    assert any(overlap_px for overlap_px, _ in found)
+    for target in range(12):  # every grey level, which is more than the masks tell
+        box = crop_box(plan, target)
+        np.testing.assert_array_equal(others_ink(plan, target, box), draw_parts(plan, target, box)[2])
+
+
+def test_noise_comes_after_the_turning():
+    """A scanner's noise is not smoothed by it."""
+    plan = turned(page_with(np.zeros(1000)), 3.0, paper=(128, 128, 128), **BARE)
+    noisy = replace(plan.style, degradation=replace(plan.style.degradation, noise_std=10.0))
+    crop = cut(replace(plan, style=noisy, labels=()), 1, "c", np.random.default_rng(0))
+    away = cv2.dilate(crop.mask | crop.other_mask, np.ones((7, 7), np.uint8)) == 0
+    assert crop.image[away].std() == pytest.approx(10.0, rel=0.02)
 
 
 def test_zero_median_leads_are_drawn():

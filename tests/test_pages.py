@@ -166,6 +166,15 @@ def test_wrong_styles_are_refused(options, message):
         PageStyle(**options)
 
 
+def test_pages_are_not_turned():
+    """Boxes and labels of pages do not turn with them."""
+    with pytest.raises(ConfigError, match=r"rotation_deg must lie in -45\.\.45, got 60"):
+        Degradation(rotation_deg=60)
+    plan = lay_out(ramp_record(), "3x4", PageStyle(px_per_mm=4, degradation=Degradation(rotation_deg=1)))
+    with pytest.raises(ConfigError, match="turns crops, not pages"):
+        draw(plan)
+
+
 def test_short_records_and_unknown_layouts_are_refused():
     with pytest.raises(DataError, match="the page needs 10 s"):
         lay_out(ramp_record(seconds=6), "3x4", PageStyle())

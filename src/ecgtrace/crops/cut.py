@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from ecgtrace.pages.degrade import Box
 from ecgtrace.pages.layout import Plan
-from ecgtrace.pages.render import Box, draw_parts, traces_ink
+from ecgtrace.pages.render import draw_parts, others_ink, turn_of
 from ecgtrace.types import FloatArray, LeadCrop
 
 _COVERED = 128  # a pixel belongs to a mask if ink covers at least half of it
@@ -13,11 +14,13 @@ def crop_box(plan: Plan, target: int) -> Box:
     """
     Return the box of a lead: the bounding box of its centre line, padded.
 
-    As the published dataset cuts its crops, so that the target alone spans the height.
+    As the published dataset cuts its crops, so that the target alone spans the height. Where the style turns
+    the page, it is a box of the turned page, about the turned centre line.
     """
+    polyline = _polyline(plan, target)
     pad = plan.style.px(plan.style.crop_padding_mm)
-    low = np.rint(plan.traces[target].polyline.min(axis=0) - pad).astype(int)
-    high = np.rint(plan.traces[target].polyline.max(axis=0) + pad).astype(int)
+    low = np.rint(polyline.min(axis=0) - pad).astype(int)
+    high = np.rint(polyline.max(axis=0) + pad).astype(int)
     return int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1
 
 
@@ -37,10 +40,12 @@ def cut(plan: Plan, target: int, crop_id: str, rng: np.random.Generator | None =
     Returns
     -------
     LeadCrop
-        With `overlap_px` and `crossings` as `overlap` defines them.
+        With `overlap_px` and `crossings` as `overlap` defines them. Where the style turns the page, the masks
+        and the polyline are turned as the picture is.
     """
     box = crop_box(plan, target)
     trace = plan.traces[target]
+    polyline = _polyline(plan, target) - box[:2]
     image, own, others = draw_parts(plan, target, box, rng)
     other = (others >= _COVERED).astype(np.uint8)
     return LeadCrop(
@@ -53,9 +58,9 @@ def cut(plan: Plan, target: int, crop_id: str, rng: np.random.Generator | None =
         lead=trace.lead,
         layout=plan.layout,
         px_per_mm=plan.style.px_per_mm,
-        overlap_px=_ink_beside(other, trace.polyline - box[:2]),
+        overlap_px=_ink_beside(other, polyline),
         crossings=crossings(plan, target),
-        polyline=trace.polyline - box[:2],
+        polyline=polyline,
         other_mask=other,
     )
 
@@ -74,15 +79,19 @@ def overlap(plan: Plan, target: int) -> tuple[int, int]:
         How often the centre line of another trace crosses that of the target.
     """
     box = crop_box(plan, target)
-    others = tuple(i for i in range(len(plan.traces)) if i != target)
-    other = traces_ink(plan, box, others) >= _COVERED
-    polyline = plan.traces[target].polyline - box[:2]
-    return _ink_beside(other, polyline), crossings(plan, target)
+    other = others_ink(plan, target, box) >= _COVERED
+    return _ink_beside(other, _polyline(plan, target) - box[:2]), crossings(plan, target)
+
+
+def _polyline(plan: Plan, target: int) -> FloatArray:
+    """Centre line of a trace as it lies on the page that its crop is cut from."""
+    return turn_of(plan, target).points(plan.traces[target].polyline)
 
 
 def _ink_beside(other: np.ndarray, polyline: FloatArray) -> int:
-    first = int(np.ceil(polyline[0, 0]))
-    last = int(np.floor(polyline[-1, 0]))
+    # Of a turned trace, a steep wave may reach further than the first or the last sample.
+    first = int(np.ceil(polyline[:, 0].min()))
+    last = int(np.floor(polyline[:, 0].max()))
     return int(np.count_nonzero(other[:, max(first, 0) : last + 1]))
 
 

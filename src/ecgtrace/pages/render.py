@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgtrace.errors import ConfigError
+from ecgtrace.pages.degrade import Box, Turn
 from ecgtrace.pages.layout import Bounds, Label, Plan
 from ecgtrace.pages.style import FONTS, Color, PageStyle
 from ecgtrace.types import FloatArray, Page
 from ecgtrace.units import LARGE_SQUARE_MM
-
-Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in px; x1 and y1 are outside
 
 _SHIFT = 4  # fractional bits of the coordinates given to OpenCV
 _JPEG_BLOCK_PX = 16  # of a JPEG with halved colour resolution
@@ -40,10 +40,23 @@ def draw(plan: Plan, box: Box | None = None, rng: np.random.Generator | None = N
     -------
     ndarray of uint8, shape (y1 - y0, x1 - x0, 3)
         RGB.
+
+    Raises
+    ------
+    ConfigError
+        If the style turns the page: that is done to crops alone.
     """
+    if plan.style.degradation.rotation_deg:
+        raise ConfigError("rotation_deg turns crops, not pages; set page.degradation.rotation_deg=0")
     box = box or (0, 0, plan.width, plan.height)
     area = _drawn_area(plan.style, box)
-    return _compose(plan, traces_ink(plan, area), box, area, rng)
+    return _compose(plan, traces_ink(plan, area), box, area, Turn(), rng)
+
+
+def turn_of(plan: Plan, target: int) -> Turn:
+    """Return how the page lies when the crop of a trace is cut: turned about the middle of its box."""
+    x0, y0, x1, y1 = plan.trace_bounds[target]
+    return Turn(plan.style.degradation.rotation_deg, ((x0 + x1) / 2, (y0 + y1) / 2))
 
 
 def draw_parts(
@@ -52,18 +65,33 @@ def draw_parts(
     """
     Draw a part of a page, the ink of one trace and the ink of all others.
 
+    Where the style turns the page, `box` is one of the page turned as `turn_of` says.
+
     Returns
     -------
     image : ndarray of uint8, shape (y1 - y0, x1 - x0, 3)
-        The same as `draw(plan, box, rng)`.
+        The same as `draw(plan, box, rng)`, where the page is not turned.
     own, others : ndarray of uint8, shape (y1 - y0, x1 - x0)
-        The same as `traces_ink` of the target and of the rest.
+        The same as `traces_ink` of the target and of the rest, turned as the page.
     """
     area = _drawn_area(plan.style, box)
-    own = traces_ink(plan, area, (target,))
-    others = traces_ink(plan, area, tuple(i for i in range(len(plan.traces)) if i != target))
-    image = _compose(plan, np.maximum(own, others), box, area, rng)
-    return image, _cut(own, box, area), _cut(others, box, area)
+    turn = turn_of(plan, target)
+    own = traces_ink(plan, turn.source(area), (target,))
+    others = traces_ink(plan, turn.source(area), _all_but(plan, target))
+    image = _compose(plan, np.maximum(own, others), box, area, turn, rng)
+    return image, _cut(turn.image(own, area), box, area), _cut(turn.image(others, area), box, area)
+
+
+def others_ink(plan: Plan, target: int, box: Box) -> NDArray[np.uint8]:
+    """Draw the ink of all traces but one, the same as `draw_parts` gives, without the rest of the picture."""
+    turn = turn_of(plan, target)
+    # The turning of a larger box rounds its coordinates otherwise: by the same box, the same pixels.
+    area = _drawn_area(plan.style, box) if turn.angle_deg else box
+    return _cut(turn.image(traces_ink(plan, turn.source(area), _all_but(plan, target)), area), box, area)
+
+
+def _all_but(plan: Plan, target: int) -> tuple[int, ...]:
+    return tuple(i for i in range(len(plan.traces)) if i != target)
 
 
 def _drawn_area(style: PageStyle, box: Box) -> Box:
@@ -76,16 +104,18 @@ def _drawn_area(style: PageStyle, box: Box) -> Box:
 
 
 def _compose(
-    plan: Plan, ink: NDArray[np.uint8], box: Box, area: Box, rng: np.random.Generator | None
+    plan: Plan, ink: NDArray[np.uint8], box: Box, area: Box, turn: Turn, rng: np.random.Generator | None
 ) -> NDArray[np.uint8]:
-    image = _grid(plan.style, area)
+    source = turn.source(area)
+    image = _grid(plan.style, source)
     width_px = plan.style.line_width_px
     for stroke, bounds in zip(plan.strokes, plan.stroke_bounds, strict=True):
-        if _is_near(bounds, width_px, area):
-            _add_stroke(ink, stroke, width_px, area)
+        if _is_near(bounds, width_px, source):
+            _add_stroke(ink, stroke, width_px, source)
     for label in plan.labels:
-        _print_label(ink, label, plan.style, area)
+        _print_label(ink, label, plan.style, source)
     _blend(image, ink, plan.style.ink)
+    image = turn.image(image, area)
     return _cut(plan.style.degradation.apply(image, rng or np.random.default_rng(0)), box, area)
 
 
