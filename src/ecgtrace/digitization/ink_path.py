@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ecgtrace.types import FloatArray
 
+_TIP_INK = 0.5
 _LEAST = 1e-3  # likelihood of a pixel that no ink speaks for
 
 
@@ -108,3 +109,59 @@ def expected_rows(
     total = near.sum(axis=0)
     middle = (low + high) / 2
     return np.where(total > 0.5, (row * near).sum(axis=0) / np.maximum(total, 1e-9), middle)
+
+
+def reach_tips(
+    weight: NDArray[np.floating], rows: FloatArray, half_width_px: float, least_px: float = 2.0
+) -> FloatArray:
+    """
+    Lead a path up to the tips of waves that it cut short.
+
+    Where the two flanks of a narrow wave melt into one, the cheapest path crosses over before the tip. The
+    tip is the end of the run of ink, within the column, that the path goes through.
+
+    Parameters
+    ----------
+    weight : ndarray of float, shape (height, width)
+        Ink times its probability.
+    rows : ndarray of float, shape (width,)
+        Row of the path in each column.
+    half_width_px : float
+        Of the line; the centre line ends so far inside the ink.
+    least_px : float, optional
+        Tips that stick out less are left to the fit. By default 2.
+
+    Returns
+    -------
+    ndarray of float, shape (width,)
+
+    Examples
+    --------
+    The flanks of a wave touch in the middle column; the path went through at row 3:
+
+    >>> weight = np.zeros((6, 5))
+    >>> weight[3, :] = weight[1:4, 2] = 1
+    >>> reach_tips(weight, np.full(5, 3.0), half_width_px=0.5, least_px=1.0).tolist()
+    [3.0, 3.0, 1.0, 3.0, 3.0]
+    """
+    height, width = weight.shape
+    ink = np.pad(weight > _TIP_INK, ((1, 1), (0, 0)))
+    index = np.arange(height + 2)[:, None]
+    above = np.maximum.accumulate(np.where(ink, 0, index), axis=0)
+    below = np.minimum.accumulate(np.where(ink, height + 1, index)[::-1], axis=0)[::-1]
+    columns = np.arange(width)
+    at = np.clip(np.rint(rows).astype(int), 0, height - 1) + 1
+    on_ink = ink[at, columns]
+    top = np.where(on_ink, above[at, columns] + half_width_px - 0.5, rows)  # padded: a row is one more
+    bottom = np.where(on_ink, below[at, columns] - 2 - half_width_px + 0.5, rows)
+    reach = round(half_width_px) + 1
+    result = rows.copy()
+    for tip, sign in ((top, 1), (bottom, -1)):
+        for c in range(reach, width - reach):  # the ends have no tip, and may touch other print
+            part = slice(c - reach, c + reach + 1)
+            if sign * tip[c] > (sign * tip[part]).min() + 1e-9:
+                continue
+            # A flank has ink above the path, too, but then the path itself goes there next to it.
+            if (sign * rows[part]).min() - sign * tip[c] > least_px:
+                result[c] = tip[c]
+    return result

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecgtrace.digitization.grid import detect_grid
 from ecgtrace.digitization.ink import ink_density
-from ecgtrace.digitization.ink_path import cheapest_path, expected_rows
+from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, reach_tips
 from ecgtrace.digitization.stroke import FitOptions, Stroke, fit_stroke
 from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
@@ -136,6 +136,7 @@ class RefinedDigitizer:
             rows = expected_rows(own[:, first : last + 1], enter, leave, width_px / 2 + 1)
         else:
             rows = (enter + leave) / 2
+        rows = reach_tips(own[:, first : last + 1], rows, width_px / 2)
         columns = np.arange(first, last + 1, dtype=np.float64)
         start, end = first - 0.5 + width_px / 2, last + 0.5 - width_px / 2
         free = (first > 0, last < ink.shape[1] - 1)

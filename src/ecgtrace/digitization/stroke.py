@@ -36,10 +36,9 @@ class Stroke:
     x_px, y_px : ndarray of float, shape (n_vertices,)
         Vertices of the centre line; (0, 0) is the centre of the first pixel, x grows strictly.
     half_width_px : float
-    join_px : float
-        Radius of the round joins at the vertices and of the round ends. Renderers draw them a little
-        smaller than half the line's width (OpenCV by 0.1 to 0.2 px), and as much would be lost of each
-        wave's tip.
+    cap_px : float
+        Radius of the round ends. Where it is not half of the line's width, time 0 would be off by the
+        difference: OpenCV draws ends 0.1 px smaller.
     edge_px : float
         Standard deviation of the edge's softness.
     darkness : float
@@ -49,14 +48,14 @@ class Stroke:
     x_px: FloatArray
     y_px: FloatArray
     half_width_px: float
-    join_px: float
+    cap_px: float
     edge_px: float = 0.5
     darkness: float = 1.0
 
     def coverage(self, shape: tuple[int, int]) -> NDArray[np.float32]:
         """Return the share of each pixel of an image that the stroke covers."""
         out = np.zeros(shape, np.float32)
-        _cover(out, self.x_px, self.y_px, self.half_width_px, self.join_px, self.edge_px)
+        _cover(out, self.x_px, self.y_px, self.half_width_px, self.cap_px, self.edge_px)
         return out
 
 
@@ -75,10 +74,6 @@ class FitOptions:
         Prior on smoothness: cost of one px of second difference, in units of squared ink density. It is
         the absolute value that counts, not the square, so that the corner of a QRS costs no more than the
         same bend spread out.
-    pull_weight : float
-        Weight of ink too far from the stroke to feel it: it pulls by its distance.
-    pull_px : float
-        Largest distance of such ink along x.
     tether_weight : float
         Cost of one squared px that a vertex leaves its place on an even grid along x, which it does to
         meet the tip of a wave.
@@ -90,8 +85,6 @@ class FitOptions:
     coarse_steps: int = 12
     steps: int = 40
     corner_weight: float = 0.001
-    pull_weight: float = 0.02
-    pull_px: float = 8.0
     tether_weight: float = 0.05
     tolerance_px: float = 0.01
 
@@ -116,7 +109,7 @@ def _nearest(px, py, x, y, first, last):  # pragma: no cover - compiled
 
 
 @njit(cache=True, fastmath=True)
-def _cover(out, px, py, half_width, join, edge):  # pragma: no cover - compiled
+def _cover(out, px, py, half_width, cap, edge):  # pragma: no cover - compiled
     height, width = out.shape
     reach = half_width + _REACH_EDGES * edge
     n = len(px)
@@ -133,9 +126,10 @@ def _cover(out, px, py, half_width, join, edge):  # pragma: no cover - compiled
             last = first + 1
             low, high = min(py[first], py[last]), max(py[first], py[last])
         for r in range(max(0, math.floor(low - reach)), min(height, math.ceil(high + reach) + 1)):
-            d2, _, t = _nearest(px, py, c, r, first, last)
+            d2, k, t = _nearest(px, py, c, r, first, last)
             if d2 < reach * reach:
-                radius = half_width if 0.0 < t < 1.0 else join
+                at_end = (k == 0 and t == 0.0) or (k == n - 2 and t == 1.0)
+                radius = cap if at_end else half_width
                 cover = 0.5 * math.erfc((math.sqrt(d2) - radius) / (1.4142135623730951 * edge))
                 out[r, c] = max(out[r, c], cover)
 
@@ -152,20 +146,19 @@ def _add(normal, gradient, i, nx, ny, t, w, residual):  # pragma: no cover - com
 
 @njit(cache=True, fastmath=True)
 def _accumulate(
-    ink, excess, claim, others, px, py, half_width, join, edge, darkness, pull, pull_px, normal, gradient, shape_normal, shape_gradient
+    ink, excess, claim, others, px, py, half_width, cap, edge, darkness, normal, gradient, shape_normal, shape_gradient
 ):  # pragma: no cover - compiled
     """
     Sum the normal equations of all pixels; return the cost.
 
     The unknowns are x and y of the vertices by turns. A pixel mixes the two ends of one segment, so that `normal`
-    holds the diagonal and three bands below it. `shape_*` are those of half-width, joins, edge and darkness.
+    holds the diagonal and three bands below it. `shape_*` are those of half-width, cap, edge, darkness, and x of the two ends.
     """
     height, width = ink.shape
     reach = half_width + _REACH_EDGES * edge
     n = len(px)
     cost = 0.0
     first = 0
-    wide_first = 0
     slope = 1.0 / (math.sqrt(2 * math.pi) * edge)
     for c in range(max(0, math.floor(px[0] - reach)), min(width, math.ceil(px[n - 1] + reach) + 1)):
         while first < n - 2 and px[first + 1] < c - reach:
@@ -178,21 +171,14 @@ def _accumulate(
         if last == first:
             last = first + 1
             low, high = min(py[first], py[last]), max(py[first], py[last])
-        while wide_first < n - 2 and px[wide_first + 1] < c - pull_px:
-            wide_first += 1
-        wide_last = wide_first + 1
-        while wide_last < n - 1 and px[wide_last] < c + pull_px:
-            wide_last += 1
         row_low, row_high = max(0, math.floor(low - reach)), min(height - 1, math.ceil(high + reach))
-        for r in range(height):
-            near = row_low <= r <= row_high
-            if near:
-                d2, k, t = _nearest(px, py, c, r, first, last)
-                near = d2 < reach * reach
-            if near:
+        for r in range(row_low, row_high + 1):
+            d2, k, t = _nearest(px, py, c, r, first, last)
+            if d2 < reach * reach:
                 d = math.sqrt(d2)
-                straight = 0.0 < t < 1.0
-                z = (d - (half_width if straight else join)) / edge
+                at_start = k == 0 and t == 0.0
+                at_end = k == n - 2 and t == 1.0
+                z = (d - (cap if at_start or at_end else half_width)) / edge
                 cover = 0.5 * math.erfc(z / 1.4142135623730951)
                 left = 1.0 - others[r, c]
                 model = darkness * (1.0 - left * (1.0 - cover))
@@ -206,25 +192,18 @@ def _accumulate(
                     nx = (c - px[k] - t * (px[k + 1] - px[k])) / d
                     ny = (r - py[k] - t * (py[k + 1] - py[k])) / d
                 _add(normal, gradient, 2 * k, bell * nx, bell * ny, t, w, residual)
-                j = (bell if straight else 0.0, 0.0 if straight else bell, bell * z, model / darkness)
-                for a in range(4):
+                j = (
+                    0.0 if at_start or at_end else bell,
+                    bell if at_start or at_end else 0.0,
+                    bell * z,
+                    model / darkness,
+                    bell * nx if at_start else 0.0,
+                    bell * nx if at_end else 0.0,
+                )
+                for a in range(6):
                     shape_gradient[a] += w * j[a] * residual
-                    for b in range(4):
+                    for b in range(6):
                         shape_normal[a, b] += w * j[a] * j[b]
-            else:
-                own = claim[r, c] * (ink[r, c] - others[r, c])
-                if own > 0.3:
-                    d2, k, t = _nearest(px, py, c, r, wide_first, wide_last)
-                    d = math.sqrt(d2)
-                    far = d - half_width
-                    if far > 0:
-                        w = pull * own
-                        ny = (r - py[k] - t * (py[k + 1] - py[k])) / d
-                        nx = (c - px[k] - t * (px[k + 1] - px[k])) / d
-                        # Linear beyond a few px: a blot must not outweigh a trace.
-                        w /= max(1.0, far / 4.0)
-                        cost += w * far * far
-                        _add(normal, gradient, 2 * k, nx, ny, t, w, far)
     return cost
 
 
@@ -291,7 +270,7 @@ class _Fit:
         """Return cost, and matrix and right side of the normal equations of vertices and shape."""
         n = len(stroke.x_px)
         normal, gradient = np.zeros((5, 2 * n)), np.zeros(2 * n)
-        shape_normal, shape_gradient = np.zeros((4, 4)), np.zeros(4)
+        shape_normal, shape_gradient = np.zeros((6, 6)), np.zeros(6)
         cost = _accumulate(
             self.ink,
             self.trust,
@@ -300,11 +279,9 @@ class _Fit:
             stroke.x_px,
             stroke.y_px,
             stroke.half_width_px,
-            stroke.join_px,
+            stroke.cap_px,
             stroke.edge_px,
             stroke.darkness,
-            self.options.pull_weight,
-            self.options.pull_px,
             normal,
             gradient,
             shape_normal,
@@ -354,8 +331,7 @@ class _Fit:
                 at = slice(1 + 2 * j, 1 + 2 * (j + len(bends)), 2)
                 bands[2 * (i - j), at] += 2 * factor * factors[j] * weight
         tether = np.full(len(stroke.x_px), self.options.tether_weight if free else _HELD)
-        for end, is_free in ((0, self.free_ends[0]), (-1, self.free_ends[1])):
-            tether[end] = 0.0 if free and is_free else _HELD
+        tether[[0, -1]] = _HELD  # the ends move with the shape
         bands[0, ::2] += tether
         right[::2] -= tether * (stroke.x_px - self.grid) * (tether < _HELD)
         bands[0] += damping * (bands[0] + 1.0) + 1e-4
@@ -373,13 +349,20 @@ class _Fit:
         return replace(stroke, x_px=x, y_px=stroke.y_px + np.clip(step[1::2], -limit, limit))
 
     def _reshape(self, stroke: Stroke, normal: FloatArray, gradient: FloatArray) -> Stroke:
-        matrix = normal + np.diag(0.05 * np.diag(normal) + 1e-3)
-        step = np.clip(np.linalg.solve(matrix, gradient), -0.3, 0.3)
+        matrix = normal + np.diag(0.01 * np.diag(normal) + 1e-3)
+        held = ~np.array([True, True, True, True, *self.free_ends])
+        matrix[held] = matrix[:, held] = 0
+        matrix[held, held] = 1
+        step = np.clip(np.linalg.solve(matrix, np.where(held, 0, gradient)), -0.3, 0.3)
+        x = stroke.x_px.copy()
+        x[0] = min(x[0] + step[4], x[1] - _SHORTEST_PX)
+        x[-1] = max(x[-1] + step[5], x[-2] + _SHORTEST_PX)
         half_width = float(np.clip(stroke.half_width_px + step[0], 0.3, 30))
         return replace(
             stroke,
+            x_px=x,
             half_width_px=half_width,
-            join_px=float(np.clip(stroke.join_px + step[1], half_width - 0.4, half_width + 0.1)),
+            cap_px=float(np.clip(stroke.cap_px + step[1], half_width - 0.4, half_width + 0.1)),
             edge_px=float(np.clip(stroke.edge_px + step[2], 0.2, 6)),
             darkness=float(np.clip(stroke.darkness + step[3], 0.3, 1.3)),
         )
