@@ -123,7 +123,7 @@ def test_loggers(entry, logger):
     build(compose(entry, [f"logger={logger}"]).logger)
 
 
-@pytest.mark.parametrize("entry", ["digitize", "generate"])
+@pytest.mark.parametrize("entry", ["digitize", "generate", "conditions"])
 def test_other_entry_points_compose(entry):
     compose(entry, ["input=x"] if entry == "digitize" else [])
 

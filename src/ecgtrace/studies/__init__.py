@@ -1,0 +1,1 @@
+"""Studies that go past the paper: each a command in experiments/."""
