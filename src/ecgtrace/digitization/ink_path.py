@@ -162,6 +162,14 @@ def reach_tips(
             if sign * tip[c] > (sign * tip[part]).min() + 1e-9:
                 continue
             # A flank has ink above the path, too, but then the path itself goes there next to it.
-            if (sign * rows[part]).min() - sign * tip[c] > least_px:
-                result[c] = tip[c]
+            if (sign * rows[part]).min() - sign * tip[c] <= least_px:
+                continue
+            for step in (-1, 1):  # down both flanks, to where the path is
+                at_column = c
+                while 0 <= at_column < width and sign * (rows[at_column] - tip[at_column]) > least_px:
+                    result[at_column] = tip[at_column]
+                    following = at_column + step
+                    if not 0 <= following < width or sign * (tip[following] - tip[at_column]) < 0:
+                        break
+                    at_column = following
     return result

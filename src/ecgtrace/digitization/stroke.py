@@ -146,7 +146,20 @@ def _add(normal, gradient, i, nx, ny, t, w, residual):  # pragma: no cover - com
 
 @njit(cache=True, fastmath=True)
 def _accumulate(
-    ink, excess, claim, others, px, py, half_width, cap, edge, darkness, normal, gradient, shape_normal, shape_gradient
+    ink,
+    excess,
+    claim,
+    others,
+    px,
+    py,
+    half_width,
+    cap,
+    edge,
+    darkness,
+    normal,
+    gradient,
+    shape_normal,
+    shape_gradient,
 ):  # pragma: no cover - compiled
     """
     Sum the normal equations of all pixels; return the cost.
@@ -339,7 +352,7 @@ class _Fit:
             step = solveh_banded(bands, right, lower=True)
         except LinAlgError:
             return stroke
-        limit = 2.0 if free else 6.0
+        limit = 4.0 if free else 20.0
         x = stroke.x_px + np.clip(step[::2], -0.3, 0.3)
         # Vertices keep their order.
         inner = np.clip(x[1:-1], self.grid[1:-1] - self.reach_px, self.grid[1:-1] + self.reach_px)
