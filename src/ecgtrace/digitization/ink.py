@@ -91,6 +91,6 @@ def ink_density(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """
     light = brightness(image)
     under = ground(light)
-    dark = min(float(np.quantile(light, 0.01)), float(np.median(light)) - 1)
+    dark = min(float(np.quantile(light, 0.003)), float(np.median(light)) - 1)
     dark = float(np.median(light[light <= dark]))
     return np.clip((under - light) / np.maximum(under - dark, 1.0), 0, 1.2).astype(np.float32)

@@ -13,6 +13,7 @@ from ecgtrace.digitization.grid import detect_grid
 from ecgtrace.digitization.ink import ink_density
 from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, reach_tips
 from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE
+from ecgtrace.digitization.skew import Upright, upright
 from ecgtrace.digitization.stroke import FitOptions, Stroke, fit_stroke
 from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
@@ -101,6 +102,8 @@ class RefinedDigitizer:
         Corners are drawn and fitted a little too round: each point moves away from the chord over 1.6 line
         widths by this share of its distance. Measured on validation crops (+1.6 dB without overlap) and on
         crops of the published dataset's own generator (+0.8 dB).
+    deskew : bool
+        Whether a scan that lies askew is turned upright first (`skew.find_skew`).
     max_hidden_s : float
         Where no ink speaks for the trace for longer than this, samples are NaN with confidence 0.
     calibration : Calibration
@@ -121,6 +124,7 @@ class RefinedDigitizer:
     unclaimed: float = 0.1
     sharpen: float = 0.03
     max_hidden_s: float = 0.06
+    deskew: bool = True
     calibration: Calibration = Calibration()
     uses_true_mask: bool = False
     name: str = "refined"
@@ -138,16 +142,42 @@ class RefinedDigitizer:
         return str(getattr(self.segmenter, "model", "true mask" if self.segmenter is None else "custom"))
 
     def __call__(self, image: NDArray[np.uint8], mask: NDArray[Any] | None = None) -> LeadSignal:
-        scale = self.find_scale(image)
+        """
+        Digitize one crop.
+
+        Parameters
+        ----------
+        image : ndarray of uint8, shape (height, width, 3)
+            RGB.
+        mask : ndarray of number, shape (height, width) or (n_channels, height, width), optional
+            Probability in [0, 1], or {0, 1}: takes the place of the network's.
+
+        Returns
+        -------
+        LeadSignal
+
+        Raises
+        ------
+        GridNotFoundError
+            If no grid stands out.
+        TraceNotFoundError
+            If the network finds no ink of the target.
+        """
+        scan = upright(image) if self.deskew else Upright(image, np.eye(2, 3), 0.0)
+        scale = self.find_scale(scan.image)
         if mask is None:
             if self.segmenter is None:
                 raise ConfigError("this digitizer has no network; pass a mask with each image")
-            channels = self.segmenter.channels(image, duration_s=px_to_s(image.shape[1], scale.px_per_mm_x))
+            duration_s = px_to_s(image.shape[1], scale.px_per_mm_x)
+            channels = self.segmenter.channels(scan.image, duration_s=duration_s)
         else:
             channels = np.asarray(mask, np.float32)
             channels = channels if channels.ndim == 3 else channels[None]
-        found = self.explain(image, channels, scale)
-        return self.read_off(found, scale, image.shape[1])
+            if scan.angle_deg:
+                size = (scan.image.shape[1], scan.image.shape[0])
+                channels = np.stack([cv2.warpAffine(part, scan.matrix, size) for part in channels])
+        found = self.explain(scan.image, channels, scale)
+        return self.read_off(found, scale, scan, image.shape[1])
 
     def find_scale(self, image: NDArray[np.uint8]) -> GridScale:
         """Find the scale of the paper (`grid.detect_grid`), unless `px_per_mm` gives it."""
@@ -185,11 +215,14 @@ class RefinedDigitizer:
         likely = np.minimum(ink, 1) * (target + (1 - target) * free_ink)
         enter, leave = cheapest_path(likely[:, first : last + 1])
         width_px = _line_width(ink, target)
+        ends = float(enter[0]), float(leave[-1])
         if self.expectation:
             rows = expected_rows(own[:, first : last + 1], enter, leave, width_px / 2 + 1)
         else:
             rows = (enter + leave) / 2
         rows = reach_tips(own[:, first : last + 1], rows, width_px / 2)
+        # Half a line width of columns is cut off at each end, but not the rows that the path passes there.
+        rows[0], rows[-1] = ends
         columns = np.arange(first, last + 1, dtype=np.float64)
         start, end = first - 0.5 + width_px / 2, last + 0.5 - width_px / 2
         free = (first > 0, last < ink.shape[1] - 1)
@@ -247,8 +280,23 @@ class RefinedDigitizer:
             strokes.append(replace(stroke, x_px=stroke.x_px + cols.start, y_px=stroke.y_px + rows.start))
         return tuple(strokes)
 
-    def read_off(self, found: Explained, scale: GridScale, width: int) -> LeadSignal:
-        """Read the samples off the centre line; NaN where nothing on the image speaks for it."""
+    def read_off(self, found: Explained, scale: GridScale, scan: Upright, width: int) -> LeadSignal:
+        """
+        Read the samples off the centre line; NaN where nothing on the image speaks for it.
+
+        Parameters
+        ----------
+        found : Explained
+        scale : GridScale
+        scan : Upright
+            Where the rows of the result are to be given on the image as it came.
+        width : int
+            Of that image, in px.
+
+        Returns
+        -------
+        LeadSignal
+        """
         line = self._sharpened(found.target)
         at = self._sample_px(found, scale)
         amplitude: FloatArray = -np.interp(at, line.x_px, line.y_px) / (GAIN_MM_PER_MV * scale.px_per_mm_y)
@@ -261,16 +309,19 @@ class RefinedDigitizer:
         amplitude[hidden] = np.nan
         confidence = np.where(hidden, 0.0, np.maximum(confidence, LOWEST_CONFIDENCE))
         columns = np.arange(width, dtype=np.float64)
-        rows = np.interp(columns, line.x_px, line.y_px)
-        rows[(columns < line.x_px[0] - 0.5) | (columns > line.x_px[-1] + 0.5)] = np.nan
-        rows[np.isfinite(rows) & (np.interp(columns, at, hidden) > 0.5)] = np.nan
+        x, y = scan.to_scan(line.x_px, line.y_px)
+        forward = np.maximum.accumulate(x)  # a steep wave of a turned scan leans back a little
+        rows = np.interp(columns, forward, y)
+        rows[(columns < x[0] - 0.5) | (columns > x[-1] + 0.5)] = np.nan
+        sample_x, _ = scan.to_scan(at, np.interp(at, line.x_px, line.y_px))
+        rows[np.isfinite(rows) & (np.interp(columns, np.maximum.accumulate(sample_x), hidden) > 0.5)] = np.nan
         return LeadSignal(
             amplitude_mv=amplitude,
             fs_hz=float(self.fs_hz),
             confidence=confidence,
             scale=scale,
             row_px=rows,
-            start_px=float(line.x_px[0]),
+            start_px=float(x[0]),
         )
 
     def _sample_px(self, found: Explained, scale: GridScale) -> FloatArray:
@@ -393,7 +444,9 @@ def _grid_line(
     n = max(3, int((end - start) / step_px + 0.5) + 1)
     x = start + np.arange(n) * step_px
     x[-1] = max(end, x[-2] + 0.3 * step_px)
-    return x, np.interp(x, columns, rows)
+    y = np.interp(x, columns, rows)
+    y[0], y[-1] = rows[0], rows[-1]
+    return x, y
 
 
 def _again(line: Stroke, step_px: float) -> Stroke:

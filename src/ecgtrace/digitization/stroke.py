@@ -256,7 +256,8 @@ def fit_stroke(
     claim = np.ascontiguousarray(claim, np.float32)
     trust = np.ones_like(ink) if trust is None else np.ascontiguousarray(trust, np.float32)
     others = np.zeros_like(ink) if others is None else np.ascontiguousarray(others, np.float32)
-    fit = _Fit(ink, trust, claim, others, options, free_ends, stroke.x_px.copy())
+    ends = (float(stroke.y_px[0]), float(stroke.y_px[-1]))
+    fit = _Fit(ink, trust, claim, others, options, free_ends, stroke.x_px.copy(), ends)
     final_edge = stroke.edge_px
     for edge in options.coarse_edges_px:
         if edge > final_edge:
@@ -273,6 +274,7 @@ class _Fit:
     options: FitOptions
     free_ends: tuple[bool, bool]
     grid: FloatArray
+    ends: tuple[float, float]
 
     @property
     def reach_px(self) -> float:
@@ -359,7 +361,12 @@ class _Fit:
         x[1:-1] = inner
         x[0] = min(x[0], x[1] - _SHORTEST_PX)
         x[-1] = max(x[-1], x[-2] + _SHORTEST_PX)
-        return replace(stroke, x_px=x, y_px=stroke.y_px + np.clip(step[1::2], -limit, limit))
+        y = stroke.y_px + np.clip(step[1::2], -limit, limit)
+        # The ends stay near their start: nothing but a corner would keep them from other print beside them.
+        leeway = stroke.half_width_px + 1
+        y[0] = np.clip(y[0], self.ends[0] - leeway, self.ends[0] + leeway)
+        y[-1] = np.clip(y[-1], self.ends[1] - leeway, self.ends[1] + leeway)
+        return replace(stroke, x_px=x, y_px=y)
 
     def _reshape(self, stroke: Stroke, normal: FloatArray, gradient: FloatArray) -> Stroke:
         matrix = normal + np.diag(0.01 * np.diag(normal) + 1e-3)
