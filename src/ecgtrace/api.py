@@ -13,7 +13,7 @@ from ecgtrace.errors import ConfigError
 from ecgtrace.images import Picture, as_rgb, check_picture, picture_of, read_picture
 from ecgtrace.types import LeadSignal
 
-NAMES = ("proposed", "baseline")
+NAMES = ("refined", "proposed", "baseline")
 MAX_FS_HZ = 10_000.0  # far above any ECG recorder; a slip of the keyboard must not fill the memory
 
 
@@ -62,7 +62,7 @@ class Digitizer:
     @classmethod
     def from_pretrained(
         cls,
-        name: str = "proposed",
+        name: str = "refined",
         weights: str = "shipped",
         fs_hz: float = 500.0,
         px_per_mm: float | None = None,
@@ -73,7 +73,7 @@ class Digitizer:
 
         Parameters
         ----------
-        name : {"proposed", "baseline"}, optional
+        name : {"refined", "proposed", "baseline"}, optional
             `baseline` needs no weights.
         weights : str, optional
             "shipped" for those of the package, or the path of a file that `train.py` wrote.
@@ -95,13 +95,15 @@ class Digitizer:
         check_fs(fs_hz, "fs_hz")
         if px_per_mm is not None:
             check_number(px_per_mm, "px_per_mm", 0.1, 1000.0)
-        if name == "proposed":
+        if name in ("refined", "proposed"):
             from ecgtrace.digitization.proposed import ProposedDigitizer
+            from ecgtrace.digitization.refined import RefinedDigitizer
             from ecgtrace.segmentation.segmenter import NetworkSegmenter  # torch is slow to import
 
             segmenter = NetworkSegmenter(weights, device)
             _ = segmenter.model  # reads the weights: better now than at the first picture
-            return cls(ProposedDigitizer(segmenter, fs_hz=fs_hz, px_per_mm=px_per_mm))
+            kind = RefinedDigitizer if name == "refined" else ProposedDigitizer
+            return cls(kind(segmenter, fs_hz=fs_hz, px_per_mm=px_per_mm))
         if name == "baseline":
             from ecgtrace.digitization.baseline import BaselineDigitizer
 

@@ -13,7 +13,6 @@ from ecgtrace.crops.resize import Place, place, resize_image, resize_mask, to_ca
 from ecgtrace.errors import DataError
 from ecgtrace.types import LeadCrop
 
-
 CHANNELS = ("target", "other")  # what a mask marks: ink of the target; ink of the neighbours
 
 

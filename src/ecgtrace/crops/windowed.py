@@ -31,7 +31,9 @@ class WindowedCrops(Sequence[LeadCrop]):
             crop,
             image=np.ascontiguousarray(crop.image[:, left:right]),
             mask=np.ascontiguousarray(crop.mask[:, left:right]),
-            other_mask=None if crop.other_mask is None else np.ascontiguousarray(crop.other_mask[:, left:right]),
+            other_mask=None
+            if crop.other_mask is None
+            else np.ascontiguousarray(crop.other_mask[:, left:right]),
             polyline=None,
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _INK_SHARE = 0.45  # so far from the grid towards ink, a pixel is no ground
+_AS_INK = 0.3
 _GROUND_LEVELS = 6
 _MIN_GROUND_PX = 12
 
@@ -46,17 +47,22 @@ def ground(light: NDArray[np.float32]) -> NDArray[np.float32]:
     ndarray of float32, shape (height, width)
     """
     dark = float(np.quantile(light, 0.002))
-    first = np.minimum(np.quantile(light, 0.6, axis=0)[None], np.quantile(light, 0.6, axis=1)[:, None])
+    paper = float(np.median(light))
+    across, down = np.quantile(light, 0.6, axis=0), np.quantile(light, 0.6, axis=1)
+    # A row as dark as ink is a flat trace, not a line of the grid.
+    as_ink = dark + _AS_INK * (paper - dark)
+    across, down = (np.where(level < as_ink, paper, level) for level in (across, down))
+    first = np.minimum(across[None], down[:, None])
     grid_level = float(np.quantile(first, 0.02))
     is_ink = light < grid_level - _INK_SHARE * max(grid_level - dark, 1.0)
     is_ink = cv2.dilate(is_ink.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     masked = np.where(is_ink, np.nan, light)
-    down, across = _levels(masked, 0), _levels(masked, 1)
+    column_level, row_level = _levels(masked, 0), _levels(masked, 1)
     result = np.minimum(np.median(light[~is_ink]), first).astype(np.float32)
-    for a in np.unique(across):
-        rows = np.flatnonzero(across == a)
-        for b in np.unique(down):
-            cell = np.ix_(rows, np.flatnonzero(down == b))
+    for a in np.unique(row_level):
+        rows = np.flatnonzero(row_level == a)
+        for b in np.unique(column_level):
+            cell = np.ix_(rows, np.flatnonzero(column_level == b))
             seen = masked[cell]
             seen = seen[np.isfinite(seen)]
             if len(seen) >= _MIN_GROUND_PX:

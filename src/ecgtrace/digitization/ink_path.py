@@ -1,9 +1,9 @@
 """
 The cheapest way through ink from left to right, pixel by pixel.
 
-A path goes right by one column at a time, and up or down any number of rows within a column; it pays for every
-pixel it touches. So a steep wave costs little as long as there is ink under it, and a leap over bare paper
-costs as many pixels as it is long. Dynamic programming finds the cheapest path [1]_ in one pass over the pixels.
+A path goes right by one column at a time, and up or down any number of rows within a column; it pays for
+every pixel it touches. So a steep wave costs little as long as there is ink under it, and a leap over bare
+paper costs as many pixels as it is long. Dynamic programming finds the cheapest path [1]_ in one pass.
 
 References
 ----------
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from ecgtrace.types import FloatArray
 
-_TIP_INK = 0.5
+_TIP_INK = 0.75
 _LEAST = 1e-3  # likelihood of a pixel that no ink speaks for
 
 
 @njit(cache=True)
-def _cheapest(cost, start_row, end_row):  # pragma: no cover - compiled
+def _cheapest(cost, start_row, end_row):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Return the row where the cheapest path enters each column, and the row where it leaves it."""
     height, width = cost.shape
     came_from = np.empty((height, width), np.int32)
@@ -75,7 +75,9 @@ def cheapest_path(likelihood: NDArray[np.floating]) -> tuple[NDArray[np.int32], 
     --------
     A wave two rows high; the ink below it is not reached without a leap:
 
-    >>> likelihood = np.array([[0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0], [1, 1, 0, 1, 1]])
+    >>> likelihood = np.zeros((5, 5))
+    >>> likelihood[2, :] = likelihood[:2, 2] = 1
+    >>> likelihood[4, [0, 1, 3, 4]] = 1
     >>> enter, leave = cheapest_path(likelihood)
     >>> enter.tolist(), leave.tolist()
     ([2, 2, 2, 2, 2], [2, 2, 2, 2, 2])

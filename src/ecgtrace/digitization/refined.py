@@ -14,7 +14,7 @@ from ecgtrace.digitization.ink import ink_density
 from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, reach_tips
 from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE
 from ecgtrace.digitization.skew import Upright, upright
-from ecgtrace.digitization.stroke import FitOptions, Stroke, fit_stroke
+from ecgtrace.digitization.stroke import DEFAULT_FIT, FitOptions, Stroke, fit_stroke
 from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S, px_to_s
@@ -85,7 +85,7 @@ class RefinedDigitizer:
     Attributes
     ----------
     segmenter : object
-        With `channels(image, duration_s)` (`segmentation.segmenter`); not needed when each call brings a mask.
+        With `channels(image, duration_s)` (`segmentation.segmenter`); not needed when calls bring masks.
     fs_hz : float
         Sampling frequency of the result in Hz. Vertices stand at the samples, or at every second, third, ...
         of them where the paper is scanned coarser than that.
@@ -116,7 +116,7 @@ class RefinedDigitizer:
     segmenter: Any = None
     fs_hz: float = 500.0
     px_per_mm: float | None = None
-    fit: FitOptions = FitOptions()
+    fit: FitOptions = DEFAULT_FIT
     expectation: bool = True
     stroke: bool = True
     joint: bool = True
@@ -267,7 +267,7 @@ class RefinedDigitizer:
             rows = slice(max(0, top - pad), min(ink.shape[0], top + height + pad))
             cols = slice(max(0, left - pad), min(ink.shape[1], left + width + pad))
             part = (labels[rows, cols] == label).astype(np.float32)
-            reach = cv2.dilate(part, np.ones((5, 5), np.uint8))
+            reach = np.asarray(cv2.dilate(part, np.ones((5, 5), np.uint8)), np.float32)
             inside = np.flatnonzero(part.any(axis=0))
             enter, leave = cheapest_path(
                 (part * np.minimum(ink[rows, cols], 1))[:, inside[0] : inside[-1] + 1]
@@ -442,9 +442,9 @@ def _grid_line(
 ) -> tuple[FloatArray, FloatArray]:
     """Read rows at even steps from start to end."""
     n = max(3, int((end - start) / step_px + 0.5) + 1)
-    x = start + np.arange(n) * step_px
+    x = np.asarray(start + np.arange(n) * step_px, np.float64)
     x[-1] = max(end, x[-2] + 0.3 * step_px)
-    y = np.interp(x, columns, rows)
+    y = np.asarray(np.interp(x, columns, rows), np.float64)
     y[0], y[-1] = rows[0], rows[-1]
     return x, y
 

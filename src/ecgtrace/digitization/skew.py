@@ -123,7 +123,7 @@ def upright(image: NDArray[np.uint8], angle_deg: float | None = None) -> Upright
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=paper,
     )
-    return Upright(np.asarray(turned, np.uint8), matrix, float(angle))
+    return Upright(np.asarray(turned, np.uint8), np.asarray(matrix, np.float64), float(angle))
 
 
 def _best_angle(

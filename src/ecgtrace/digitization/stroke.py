@@ -4,8 +4,8 @@ Explain ink by a drawn stroke: a polyline with a width, an edge and a darkness, 
 The model of a pixel is ``darkness * coverage``, with the coverage of a stroke of half-width h
 ``(1 - erf((d - h) / (sqrt(2) e))) / 2`` at distance d of the pixel's centre from the polyline and e the
 softness of the edge: anti-aliasing, blur of a scanner, compression. The rows of the vertices are found by
-Gauss-Newton steps (Levenberg-Marquardt damping [1]_). A pixel depends on the two ends of the segment next to it
-alone, so that the normal equations are banded, and a step over a whole lead takes milliseconds.
+Gauss-Newton steps (Levenberg-Marquardt damping [1]_). A pixel depends on the two ends of the segment next to
+it alone, so that the normal equations are banded, and a step over a whole lead takes milliseconds.
 
 References
 ----------
@@ -77,23 +77,23 @@ class FitOptions:
     tether_weight : float
         Cost of one squared px that a vertex leaves its place on an even grid along x, which it does to
         meet the tip of a wave.
-    tolerance_px : float
-        The fit ends when no vertex moves more.
+    tolerance : float
+        The fit ends when a step lowers the cost by no more than this share.
     """
 
     coarse_edges_px: tuple[float, ...] = (2.0, 1.0)
     coarse_steps: int = 12
-    steps: int = 40
+    steps: int = 60
     corner_weight: float = 0.001
-    tether_weight: float = 0.05
-    tolerance_px: float = 0.01
+    tether_weight: float = 0.3
+    tolerance: float = 1e-4
 
 
 DEFAULT_FIT = FitOptions()
 
 
 @njit(cache=True, fastmath=True)
-def _nearest(px, py, x, y, first, last):  # pragma: no cover - compiled
+def _nearest(px, py, x, y, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Return squared distance, segment and place on it of the point of a polyline next to (x, y)."""
     best, where, place = 1e18, first, 0.0
     for k in range(first, last):
@@ -109,7 +109,7 @@ def _nearest(px, py, x, y, first, last):  # pragma: no cover - compiled
 
 
 @njit(cache=True, fastmath=True)
-def _cover(out, px, py, half_width, cap, edge):  # pragma: no cover - compiled
+def _cover(out, px, py, half_width, cap, edge):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     height, width = out.shape
     reach = half_width + _REACH_EDGES * edge
     n = len(px)
@@ -135,7 +135,7 @@ def _cover(out, px, py, half_width, cap, edge):  # pragma: no cover - compiled
 
 
 @njit(cache=True, fastmath=True)
-def _add(normal, gradient, i, nx, ny, t, w, residual):  # pragma: no cover - compiled
+def _add(normal, gradient, i, nx, ny, t, w, residual):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Add one pixel, whose model grows by n as its segment's point at t moves, to the normal equations."""
     j = (nx * (1 - t), ny * (1 - t), nx * t, ny * t)
     for a in range(4):
@@ -145,7 +145,7 @@ def _add(normal, gradient, i, nx, ny, t, w, residual):  # pragma: no cover - com
 
 
 @njit(cache=True, fastmath=True)
-def _accumulate(
+def _accumulate(  # type: ignore[no-untyped-def]
     ink,
     excess,
     claim,
@@ -160,12 +160,13 @@ def _accumulate(
     gradient,
     shape_normal,
     shape_gradient,
-):  # pragma: no cover - compiled
+):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """
     Sum the normal equations of all pixels; return the cost.
 
-    The unknowns are x and y of the vertices by turns. A pixel mixes the two ends of one segment, so that `normal`
-    holds the diagonal and three bands below it. `shape_*` are those of half-width, cap, edge, darkness, and x of the two ends.
+    The unknowns are x and y of the vertices by turns. A pixel mixes the two ends of one segment, so that
+    `normal` holds the diagonal and three bands below it. `shape_*` are those of half-width, cap, edge,
+    darkness, and x of the two ends.
     """
     height, width = ink.shape
     reach = half_width + _REACH_EDGES * edge
@@ -313,12 +314,10 @@ class _Fit:
         sums = self.sums(stroke)
         for _ in range(steps):
             before = sums[0]
-            moved = 0.0
             for _ in range(6):  # damp more until a step helps
                 trial = self._move(stroke, sums[1], sums[2], damping, free)
                 trial_sums = self.sums(trial)
                 if trial_sums[0] <= sums[0]:
-                    moved = float(np.abs(trial.y_px - stroke.y_px).max())
                     stroke, sums = trial, trial_sums
                     damping = max(damping / 5, 1e-7)
                     break
@@ -328,7 +327,7 @@ class _Fit:
                 trial_sums = self.sums(trial)
                 if trial_sums[0] <= sums[0]:
                     stroke, sums = trial, trial_sums
-            if before - sums[0] < 1e-4 * sums[0] or moved < self.options.tolerance_px:
+            if before - sums[0] < self.options.tolerance * sums[0]:
                 break
         return stroke
 

@@ -10,7 +10,7 @@ def dice_loss(logits: Tensor, target: Tensor, smooth_px: float = 1.0) -> Tensor:
     Return the soft Dice loss, averaged over the batch.
 
     For each crop, with probabilities p and target t summed over its pixels:
-    ``1 - (2 sum(p t) + s) / (sum(p) + sum(t) + s)``, for each channel of its own. It ranges from 0 (the same) to
+    ``1 - (2 sum(p t) + s) / (sum(p) + sum(t) + s)``, each channel by itself. It ranges from 0 (the same) to
     nearly 1 (nothing in common).
 
     The term s also settles the empty target, for which the loss of

@@ -22,8 +22,8 @@ class WindowedSegmenter:
     """
     What segmenters share: long leads are seen through windows, and weights come with a card.
 
-    A subclass has `_segment`, which gives the probability of a picture of one window (of each channel), and `_loaded`: its
-    network, the card of the weights, and their hash.
+    A subclass has `_segment`, which gives the probability of a picture of one window (of each channel), and
+    `_loaded`: its network, the card of the weights, and their hash.
     """
 
     _loaded: Any

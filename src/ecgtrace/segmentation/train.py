@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, TQ
 from omegaconf import DictConfig
 
 from ecgtrace.crops.datamodule import CropDataModule
+from ecgtrace.crops.dataset import CHANNELS
 from ecgtrace.errors import ConfigError
 from ecgtrace.provenance import provenance
 from ecgtrace.reporting.tracking import RunLog
@@ -136,7 +137,7 @@ def _finish(
         started_from=facts["started_from"],
         training={k: v for k, v in metrics.items() if k != "started_from"},
         resize=cfg.model.resize,
-        channels=module.network.channels,
+        channels=tuple(getattr(module.network, "channels", CHANNELS[:1])),
     )
     if trainer.is_global_zero:
         save_weights(module.network, card, folder / "weights.safetensors")

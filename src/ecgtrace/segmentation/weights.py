@@ -126,7 +126,8 @@ def load_weights(network: nn.Module, path: Path, widen: bool = False) -> Weights
     if widen:
         for name in set(own) & set(tensors) & set(_HEAD):
             if len(tensors[name]) < len(own[name]):
-                tensors[name] = torch.cat([tensors[name].to(own[name].dtype), own[name][len(tensors[name]) :]])
+                given = tensors[name].to(own[name].dtype)
+                tensors[name] = torch.cat([given, own[name][len(given) :]])
     wrong = sorted(set(own) ^ set(tensors)) or [n for n in own if own[n].shape != tensors[n].shape]
     if wrong:
         raise WeightsError(

@@ -1,0 +1,123 @@
+"""`refined` on crops whose signal is known, with the true masks in place of the network."""
+
+import numpy as np
+import pytest
+
+from ecgtrace.crops.drawn import DrawnCrops, Sheet
+from ecgtrace.digitization.refined import FEATURES, Calibration, RefinedDigitizer
+from ecgtrace.errors import ConfigError, TraceNotFoundError
+from ecgtrace.pages.style import PageStyle
+from ecgtrace.records.sample import SampleRecords
+
+
+@pytest.fixture(scope="module")
+def crop():
+    return DrawnCrops(SampleRecords(), PageStyle(), (Sheet("3x4"),), "val", 1, 0, seed=2)[0]
+
+
+@pytest.fixture(scope="module")
+def crossed():
+    return DrawnCrops(SampleRecords(), PageStyle(), (Sheet("3x4"),), "all", 0, 1, seed=2)[0]
+
+
+def channels(crop):
+    return np.stack([crop.mask, crop.other_mask]).astype(np.float32)
+
+
+def snr_db(signal, crop):
+    at = np.interp(np.arange(len(crop.signal)) / crop.fs_hz, signal.time_s, signal.amplitude_mv)
+    truth = crop.signal - crop.signal.mean()
+    error = at - at.mean() - truth
+    return 10 * np.log10((truth**2).sum() / (error**2).sum())
+
+
+def test_reads_what_was_drawn(crop):
+    """The true mask's middle of each column gives 10 to 15 dB."""
+    signal = RefinedDigitizer()(crop.image, crop.mask)
+    assert snr_db(signal, crop) > 28
+    assert signal.start_px == pytest.approx(crop.polyline[0, 0], abs=0.3)
+    assert len(signal.amplitude_mv) == pytest.approx((len(crop.signal) - 1) * 5 + 1, abs=1)
+
+
+def test_the_stroke_fit_is_what_helps(crop):
+    path_only = RefinedDigitizer(stroke=False)(crop.image, crop.mask)
+    assert snr_db(path_only, crop) < snr_db(RefinedDigitizer()(crop.image, crop.mask), crop) - 6
+
+
+def test_ink_of_a_neighbour_is_left_to_it(crossed):
+    signal = RefinedDigitizer()(crossed.image, channels(crossed))
+    assert snr_db(signal, crossed) > 25
+
+
+def test_the_sampling_frequency_changes_the_times_alone(crop):
+    dense = RefinedDigitizer(fs_hz=1000.0)(crop.image, crop.mask)
+    coarse = RefinedDigitizer(fs_hz=250.0)(crop.image, crop.mask)
+    read = np.interp(coarse.time_s, dense.time_s, dense.amplitude_mv)
+    assert np.sqrt(np.mean((read - coarse.amplitude_mv) ** 2)) < 0.02
+    assert coarse.time_s[-1] == pytest.approx(dense.time_s[-1], abs=0.005)
+
+
+def test_a_turned_scan_gives_the_same_signal():
+    style = PageStyle()
+    turned = DrawnCrops(SampleRecords(), _turned(style, 2.0), (Sheet("3x4"),), "val", 1, 0, seed=2)[0]
+    signal = RefinedDigitizer()(turned.image, turned.mask)
+    assert snr_db(signal, turned) > 12
+    # Rows are those of the image as it came.
+    column = round(turned.polyline[100, 0])
+    assert signal.row_px[column] == pytest.approx(turned.polyline[100, 1], abs=6)
+
+
+def _turned(style, angle_deg):
+    from dataclasses import replace
+
+    return replace(style, degradation=replace(style.degradation, rotation_deg=angle_deg))
+
+
+def test_what_is_wiped_out_is_not_invented(crop):
+    """0.3 s of bare paper within the trace: NaN with confidence 0 there, and nowhere else."""
+    image, mask = crop.image.copy(), crop.mask.copy()
+    left, right = 400, 400 + round(0.3 * 25 * crop.px_per_mm)
+    image[:, left:right] = 255
+    mask[:, left:right] = 0
+    signal = RefinedDigitizer()(image, mask)
+    missing = np.isnan(signal.amplitude_mv)
+    assert (signal.confidence[missing] == 0).all() and (signal.confidence[~missing] > 0).all()
+    assert missing.sum() / signal.fs_hz == pytest.approx(0.3, abs=0.06)
+    assert np.isnan(signal.row_px[left + 10 : right - 10]).all()
+
+
+def test_doubt_lowers_the_confidence(crop):
+    sure = RefinedDigitizer()(crop.image, crop.mask)
+    doubtful = crop.mask.astype(np.float32)
+    doubtful[:, 300:500] *= 0.55
+    signal = RefinedDigitizer()(crop.image, doubtful)
+    at = (signal.time_s > 1.0) & (signal.time_s < 1.1)
+    assert signal.confidence[at].mean() < sure.confidence[at].mean()
+
+
+def test_without_ink_of_the_target_there_is_no_trace(crop):
+    with pytest.raises(TraceNotFoundError, match="found no trace"):
+        RefinedDigitizer()(crop.image, np.zeros_like(crop.mask))
+
+
+def test_the_calibration_is_a_logistic_function():
+    weights = np.zeros(len(FEATURES))
+    weights[2] = -2.0
+    features = np.zeros((2, len(FEATURES)))
+    features[1, 2] = 1.0
+    confidence = Calibration(1.0, tuple(weights)).confidence(features)
+    np.testing.assert_allclose(confidence, [1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1))])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"fs_hz": 0.0}, "fs_hz"), ({"px_per_mm": -1.0}, "px_per_mm")],
+)
+def test_wrong_options_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        RefinedDigitizer(**options)
+
+
+def test_a_calibration_needs_a_weight_for_each_feature():
+    with pytest.raises(ConfigError, match="one for each"):
+        Calibration(0.0, (1.0,))

@@ -1,0 +1,164 @@
+"""A stroke that the test itself has drawn is found again."""
+
+import numpy as np
+import pytest
+
+from ecgtrace.digitization.ink import ink_density
+from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, reach_tips
+from ecgtrace.digitization.skew import find_skew, upright
+from ecgtrace.digitization.stroke import FitOptions, Stroke, fit_stroke
+
+
+def wave(height_px=60.0, middle=80.0, n=160, step_px=1.0):
+    """A flat line with one narrow wave, such as a QRS complex, and a round one."""
+    x = 10 + np.arange(n) * step_px
+    y = middle - height_px * np.clip(1 - np.abs(x - 60) / 4, 0, 1) - 15 * np.exp(-(((x - 120) / 12) ** 2))
+    return x, y
+
+
+def drawn(half_width=2.4, cap=2.4, **options):
+    x, y = wave(**options)
+    stroke = Stroke(x, y, half_width, cap, 0.4, 1.0)
+    return stroke, stroke.coverage((120, 190))
+
+
+def everywhere(ink):
+    return np.ones_like(ink)
+
+
+@pytest.mark.parametrize("half_width", [1.0, 1.5, 2.4, 4.0])
+def test_a_stroke_is_found_from_a_rough_start(half_width):
+    """Rows to a tenth of a pixel, width too, although the start is a pixel off and its width by a third."""
+    truth, ink = drawn(half_width, half_width)
+    rng = np.random.default_rng(0)
+    start = Stroke(
+        truth.x_px, truth.y_px + rng.normal(0, 1, len(truth.x_px)), half_width * 1.3, half_width, 0.5
+    )
+    found = fit_stroke(ink, start, everywhere(ink))
+    error = np.interp(truth.x_px, found.x_px, found.y_px) - truth.y_px
+    assert np.quantile(np.abs(error), 0.8) < 0.2
+    assert found.half_width_px == pytest.approx(half_width, abs=0.05)
+
+
+def test_a_tip_half_a_line_width_inside_the_ink_is_found():
+    """The middle of the ink of the tip's column lies half the wave below it."""
+    truth, ink = drawn()
+    start = Stroke(truth.x_px, np.where(np.abs(truth.x_px - 60) < 6, 50.0, truth.y_px), 2.4, 2.4, 0.5)
+    found = fit_stroke(ink, start, everywhere(ink))
+    assert found.y_px.min() == pytest.approx(truth.y_px.min(), abs=1.0)
+
+
+def test_both_ends_are_found():
+    """Also when the round ends are smaller than the line is wide."""
+    truth, ink = drawn(half_width=2.4, cap=2.2)
+    x = truth.x_px.copy()
+    x[0], x[-1] = x[0] + 0.5, x[-1] - 0.5
+    start = Stroke(x, truth.y_px, 2.4, 2.4, 0.4)
+    found = fit_stroke(ink, start, everywhere(ink))
+    assert found.x_px[0] == pytest.approx(10, abs=0.1)
+    assert found.x_px[-1] == pytest.approx(169, abs=0.1)
+    assert found.cap_px == pytest.approx(2.2, abs=0.1)
+
+
+def test_moving_the_ink_moves_the_stroke():
+    truth, ink = drawn()
+    moved = np.roll(ink, (7, 3), axis=(0, 1))
+    first = fit_stroke(ink, truth, everywhere(ink))
+    second = fit_stroke(moved, Stroke(truth.x_px + 3, truth.y_px + 7, 2.4, 2.4, 0.4), everywhere(ink))
+    np.testing.assert_allclose(second.y_px, first.y_px + 7, atol=0.01)
+    np.testing.assert_allclose(second.x_px, first.x_px + 3, atol=0.01)
+
+
+def test_ink_that_another_stroke_explains_does_not_pull():
+    """A line that grazes the trace from above bends the fit, unless it is explained."""
+    truth, ink = drawn(height_px=0.0)
+    grazing = Stroke(np.array([80.0, 110.0]), np.array([70.0, 78.0]), 2.4, 2.4, 0.4).coverage(ink.shape)
+    both = np.maximum(ink, grazing)
+    flat = Stroke(truth.x_px, truth.y_px, 2.4, 2.4, 0.4)
+    alone = fit_stroke(both, flat, everywhere(ink))
+    explained = fit_stroke(both, flat, everywhere(ink), grazing * np.float32(0.98))
+    near = (truth.x_px > 85) & (truth.x_px < 115)
+
+    def error(found):
+        return np.abs(np.interp(truth.x_px, found.x_px, found.y_px) - truth.y_px)[near].max()
+
+    assert error(alone) > 0.5
+    assert error(explained) < 0.3
+
+
+def test_without_a_second_difference_there_is_no_roughness():
+    """The prior on smoothness leaves a straight line at any slope where it is."""
+    x = np.arange(10.0, 80.0)
+    truth = Stroke(x, 20 + 1.5 * (x - 10), 2.0, 2.0, 0.4)
+    ink = truth.coverage((150, 100))
+    found = fit_stroke(ink, truth, everywhere(ink), options=FitOptions(corner_weight=10.0))
+    np.testing.assert_allclose(found.y_px, truth.y_px, atol=0.1)
+
+
+def test_the_path_keeps_to_ink():
+    """The straight way over bare paper is shorter, and dearer."""
+    ink = np.zeros((30, 40))
+    ink[25, :] = 1
+    ink[5:26, 20] = 1
+    ink[5, 20:] = 1
+    ink[25, 22:] = 0
+    enter, leave = cheapest_path(ink)
+    assert enter[0] == 25 and leave[-1] == 5
+    assert {int(enter[20]), int(leave[20])} == {25, 5}
+
+
+def test_the_expected_row_weighs_the_ink():
+    weight = np.zeros((9, 1))
+    weight[4], weight[5] = 1, 0.5
+    row = expected_rows(weight, np.array([4]), np.array([4]), 2)
+    np.testing.assert_allclose(row, [4 * 1 / 1.5 + 5 * 0.5 / 1.5])
+
+
+def test_a_tip_is_reached_and_print_apart_from_the_line_is_not():
+    truth, ink = drawn()
+    rows = np.full(ink.shape[1], 80.0)
+    rows[57:64] = 45.0  # where the flanks of the wave meet
+    apart = ink.copy()
+    apart[5:15, 82:92] = 1  # a letter
+    reached = reach_tips(apart, rows, 2.4)
+    assert reached[60] == pytest.approx(truth.y_px.min(), abs=1.5)
+    assert (reached[75:95] == 80).all()
+
+
+def paper(angle_deg=0.0, line=(255, 190, 190)):
+    """Red lines every 8 px, turned counter-clockwise."""
+    row, column = np.mgrid[0:160, 0:400].astype(float)
+    turn = np.deg2rad(angle_deg)
+    across = column * np.cos(turn) - row * np.sin(turn)
+    down = row * np.cos(turn) + column * np.sin(turn)
+    image = np.full((160, 400, 3), 255, np.uint8)
+    image[(np.mod(across, 8) < 1.2) | (np.mod(down, 8) < 1.2)] = line
+    return image
+
+
+@pytest.mark.parametrize("angle_deg", [-3.0, -0.5, 0.0, 1.0, 4.0])
+def test_the_grid_tells_the_angle(angle_deg):
+    assert find_skew(paper(angle_deg)) == pytest.approx(angle_deg, abs=0.1)
+
+
+def test_an_upright_scan_stays_as_it_is():
+    image = paper()
+    scan = upright(image)
+    assert scan.image is image and scan.angle_deg == 0
+
+
+def test_points_come_back_from_the_upright_image():
+    scan = upright(paper(2.0))
+    point = scan.matrix @ np.array([37.0, 91.0, 1.0])
+    x, y = scan.to_scan(point[:1], point[1:])
+    np.testing.assert_allclose([x[0], y[0]], [37, 91], atol=1e-9)
+
+
+@pytest.mark.parametrize("line", [(255, 190, 190), (190, 190, 255), (180, 180, 180), (255, 255, 255)])
+def test_the_grid_leaves_no_ink(line):
+    """Whatever its colour; a line across it is ink all along, on lines of the grid and between them."""
+    image = paper(line=line)
+    image[70:74] = 0
+    ink = ink_density(image)
+    assert ink[:66].max() < 0.1 and ink[78:].max() < 0.1
+    assert ink[70:74].min() > 0.9
