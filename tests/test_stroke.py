@@ -162,3 +162,10 @@ def test_the_grid_leaves_no_ink(line):
     ink = ink_density(image)
     assert ink[:66].max() < 0.1 and ink[78:].max() < 0.1
     assert ink[70:74].min() > 0.9
+
+
+@pytest.mark.parametrize("noise_std", [0.0, 8.0])
+def test_paper_without_a_grid_tells_no_angle(noise_std):
+    image = np.full((160, 400, 3), 250.0) + np.random.default_rng(0).normal(0, noise_std, (160, 400, 3))
+    image[70:74] = 0
+    assert find_skew(np.clip(image, 0, 255).astype(np.uint8)) == 0

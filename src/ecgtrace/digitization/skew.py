@@ -21,6 +21,7 @@ from ecgtrace.types import FloatArray
 
 _LEAST_DEG = 0.06  # less is not worth a resampling: 1 px over a lead of 2.5 s at 400 px/s
 _INK_BELOW = 0.5  # of the way from the darkest to the paper: neither paper nor grid
+_LEAST_VARIATION = 0.01  # of the profile, in squared grey levels
 _SUPPORT_PX = 20_000  # so many pixels tell the coarse angle
 
 
@@ -85,7 +86,12 @@ def find_skew(image: NDArray[np.uint8], limit_deg: float = 6.0) -> float:
     for reach, step in ((0.25, 0.05), (0.05, 0.01)):
         best = _best_angle(x[every], y[every], value[every], best, reach, step)
     clear = _variation(x[every], y[every], value[every], best)
-    if abs(best) < _LEAST_DEG or clear < 1.1 * _variation(x[every], y[every], value[every], 0.0):
+    # Without a grid, no angle is better than others by more than noise.
+    beside = np.median(
+        [_variation(x[every], y[every], value[every], best + away) for away in (-2.0, -1.5, 1.5, 2.0)]
+    )
+    as_it_is = _variation(x[every], y[every], value[every], 0.0)
+    if abs(best) < _LEAST_DEG or clear <= max(1.1 * as_it_is, 1.5 * beside, _LEAST_VARIATION):
         return 0.0
     return best
 

@@ -1,0 +1,214 @@
+"""
+What is each part of `refined` worth? Arms that go without one part, against the whole, crop by crop.
+
+All arms read the same crops with the same network. `main` is what experiments/ablation_refined/run.py calls.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from ecgtrace.errors import ConfigError
+from ecgtrace.evaluation.bootstrap import BootstrapOptions
+from ecgtrace.evaluation.rows import OK
+from ecgtrace.evaluation.run import CropSource, EvaluationOptions, evaluate_many
+from ecgtrace.studies import common
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURE = "ablation_refined"
+PUBLISHED = (common.ROWS, common.SUMMARY, common.PROVENANCE, f"{FIGURE}.png", f"{FIGURE}.pdf")
+_ARM_KEYS = {"name", "what", "digitizer", "overrides"}
+
+
+def arms_of(cfg: DictConfig) -> tuple[dict[str, str], dict[str, DictConfig]]:
+    """
+    Return what each arm is and its configuration, by name; the first is what the others are held against.
+
+    Raises
+    ------
+    ConfigError
+        If there are not two, two have one name, or one is not written as it should be.
+    """
+    what: dict[str, str] = {}
+    configs: dict[str, DictConfig] = {}
+    for arm in cfg.arms:
+        if not {"name", "what"} <= set(arm) <= _ARM_KEYS:
+            raise ConfigError(f"arms: each has name, what, and may have digitizer and overrides, got {arm}")
+        if arm.name in what:
+            raise ConfigError(f"arms: {arm.name} is there twice")
+        of = arm.get("digitizer", "refined")
+        if of not in cfg.digitizers:
+            raise ConfigError(f"arms: {arm.name} is of {of}; choose of {', '.join(cfg.digitizers)}")
+        base: Any = OmegaConf.to_container(cfg.digitizers[of], resolve=True)
+        overrides: Any = OmegaConf.to_container(arm.get("overrides") or OmegaConf.create(), resolve=True)
+        what[arm.name], configs[arm.name] = (
+            arm.what,
+            OmegaConf.create({**base, **overrides, "name": arm.name}),
+        )
+    if len(what) < 2:
+        raise ConfigError("arms: name the whole and at least one to hold against it")
+    return what, configs
+
+
+def compare(rows: pd.DataFrame, names: Sequence[str], options: BootstrapOptions) -> pd.DataFrame:
+    """
+    Summarise each arm, and say what the first gains over it.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As `ecgtrace.evaluation.rows.read_rows` gives them; every arm has read the same crops.
+    names : sequence of str
+        Of the arms, the whole first.
+    options : BootstrapOptions
+
+    Returns
+    -------
+    DataFrame
+        As `common.summarize`, and for each arm but the first: `gain_mean` and `gain_median`, of the crops'
+        SNR with the first less that with the arm, in dB, over all crops, a failed one as 0 dB;
+        `n_better`, in how many crops it is positive; `gain_mean_both` and `gain_median_both` over the
+        `n_both` crops that neither failed on. `_low` and `_high` are the ends of an interval.
+    """
+    summary = common.summarize(rows, names, options)
+    lines = []
+    for subset in common.subsets_of(rows):
+        part = rows[rows["subset"] == subset]
+        crop_ids, counts = common.resamples(part, options)
+        of = {name: part[part["digitizer"] == name].set_index("crop_id").reindex(crop_ids) for name in names}
+        whole = of[names[0]]
+        for name in names[1:]:
+            gain = (whole["snr_db"] - of[name]["snr_db"]).to_numpy(float)
+            both = ((whole["status"] == OK) & (of[name]["status"] == OK)).to_numpy()
+            line: dict[str, Any] = {"subset": subset, "digitizer": name}
+            line |= {"n_better": int((gain > 0).sum()), "n_both": int(both.sum())}
+            for suffix, values in (("", gain), ("_both", np.where(both, gain, np.nan))):
+                for how in ("mean", "median"):
+                    line |= common.with_interval(f"gain_{how}{suffix}", values, how, counts, options)
+            lines.append(line)
+    return summary.merge(pd.DataFrame(lines), on=["subset", "digitizer"], how="left")
+
+
+def to_markdown(summary: pd.DataFrame, what: Mapping[str, str], options: BootstrapOptions) -> str:
+    """Return a table for each subset, and what its numbers mean."""
+    whole = next(iter(what))
+    head = ["arm", "failed", "MSE (mV²)", "r", "median SNR (dB)"]
+    head += [f"{how} gain of {whole} (dB)" for how in ("mean", "median")] + [f"{whole} better in"]
+    blocks = []
+    for subset, part in summary.groupby("subset", sort=False):
+        lines = [_line(line, what) for line in part.to_dict("records")]
+        blocks += [
+            f"### Crops {common.SUBSETS[str(subset)]} (n={part['n'].max()})",
+            common.table(head, lines),
+        ]
+    blocks.append(
+        f"Gain: SNR of a crop with {whole}, less that with the arm; mean and median over all crops, a failed "
+        "one as 0 dB (`summary.csv` has those of the crops that neither failed on, too). In brackets: "
+        f"{100 * options.level:g} % percentile bootstrap intervals, {options.n_resamples} resamples of "
+        f"{options.unit}s, the same for all arms (seed {options.seed})."
+    )
+    return "\n\n".join(blocks)
+
+
+def _line(line: Mapping[str, Any], what: Mapping[str, str]) -> list[str]:
+    return [
+        what[line["digitizer"]],
+        str(line["n_failed"]),
+        common.cell(line, "mse_mean", ".5f"),
+        common.cell(line, "r_mean", ".4f"),
+        common.cell(line, "snr_median", ".1f"),
+        common.cell(line, "gain_mean", "+.2f"),
+        common.cell(line, "gain_median", "+.2f"),
+        "" if pd.isna(line["n_better"]) else f"{line['n_better']:.0f} of {line['n']}",
+    ]
+
+
+def figure(summary: pd.DataFrame, what: Mapping[str, str], level: float) -> "Figure":
+    """Show what the whole gains over each arm: a panel for each subset, mean and median with intervals."""
+    from ecgtrace.reproduction import fig_print as fp
+
+    names = list(what)[1:]
+    subsets = list(dict.fromkeys(summary["subset"]))
+    shown = fp.new_figure((fp.TWO_COLUMNS_INCH, 1.1 + 0.36 * len(names)))
+    panels = shown.subplots(1, len(subsets), sharex=True, sharey=True, squeeze=False)[0]
+    for axis, subset in zip(panels, subsets, strict=True):
+        part = summary[summary["subset"] == subset].set_index("digitizer")
+        axis.axvline(0, color=fp.BLACK, linewidth=0.8, linestyle=(0, (3, 2)))
+        for how, shift, colour, marker in (("mean", -0.13, fp.BLUE, "o"), ("median", 0.13, fp.ORANGE, "D")):
+            for place, name in enumerate(names):
+                line, key = part.loc[name], f"gain_{how}"
+                ends = [line[f"{key}_low"], line[f"{key}_high"]]
+                axis.plot(ends, [place + shift] * 2, color=colour, linewidth=1.2, solid_capstyle="butt")
+                axis.plot(
+                    line[key],
+                    place + shift,
+                    marker,
+                    color=colour,
+                    linestyle="",
+                    markersize=4,
+                    label=how if place == 0 else None,
+                )
+        axis.set_title(f"Crops {common.SUBSETS[subset]} (n = {part['n'].max()})", fontweight="bold")
+        axis.grid(axis="x", color="0.9", linewidth=0.5)
+        axis.set_axisbelow(True)
+        fp.open_frame(axis)
+        axis.spines["left"].set_visible(False)
+        axis.tick_params(axis="y", length=0)
+    panels[0].set_yticks(range(len(names)), [what[name].replace("`", "") for name in names])
+    panels[0].set_ylim(len(names) - 0.5, -0.5)
+    panels[-1].legend(loc="best")
+    shown.supxlabel(
+        f"gain in SNR of {next(iter(what))} over each arm (dB), with {100 * level:g} % interval; "
+        "right of 0: the part helps",
+        fontsize=7,
+    )
+    return shown
+
+
+def main(cfg: DictConfig, page_folder: Path) -> pd.DataFrame:
+    """
+    Do the study as configured.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As conf/ablation_refined.yaml. Everything is written into `cfg.output_dir`.
+    page_folder : Path
+        Where `publish=true` puts the results, and whose README.md gets the tables.
+
+    Returns
+    -------
+    DataFrame
+        What summary.csv holds.
+    """
+    from ecgtrace.reproduction import fig_print as fp
+
+    folder = Path(cfg.output_dir)
+    options = EvaluationOptions(
+        align=instantiate(cfg.align), workers=cfg.workers, progress=cfg.progress, resume=True
+    )
+    resampling: BootstrapOptions = instantiate(cfg.bootstrap)
+    what, configs = arms_of(cfg)
+    network = common.SharedNetwork(instantiate(cfg.segmenter))
+    digitizers = {name: common.build(config, network) for name, config in configs.items()}
+    source: CropSource = instantiate(cfg.data, _convert_="object")
+    common.begin(cfg, folder, "ablation_refined", source, configs, digitizers)
+
+    rows = evaluate_many(source, digitizers, folder / common.ROWS, options)
+    summary = compare(rows, list(what), resampling)
+    common.write(summary, folder / common.SUMMARY)
+    with fp.print_style():
+        fp.save(figure(summary, what, resampling.level), folder, FIGURE)
+    text = to_markdown(summary, what, resampling)
+    print(text)
+    print(f"rows: {folder / common.ROWS}\nfigure: {folder / FIGURE}.png")
+    if cfg.publish:
+        common.publish(folder, PUBLISHED, text, page_folder)
+    return summary
