@@ -428,7 +428,7 @@ def test_the_digitizer_takes_files_arrays_and_pictures(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"name": "proposal"}, "no digitizer 'proposal'; choose one of: proposed, baseline"),
+        ({"name": "proposal"}, "no digitizer 'proposal'; choose one of: refined, proposed, baseline"),
         ({"name": "baseline", "fs_hz": -1}, "fs_hz must be a number from 1 to 10000, got -1"),
         ({"name": "baseline", "fs_hz": "abc"}, "got abc"),
         ({"name": "baseline", "fs_hz": float("nan")}, "got nan"),
@@ -480,7 +480,7 @@ def test_proposed_runs_a_network_from_a_file(tmp_path, monkeypatch, capfd, weigh
     for name in ("a.png", "b.png"):
         Image.fromarray(lead()).save(tmp_path / name)
     out = tmp_path / "out"
-    arguments = [f"input={tmp_path}", f"output_dir={out}", f"weights={weights}", "workers=2"]
+    arguments = [f"input={tmp_path}", f"output_dir={out}", f"weights={weights}", "workers=2", "digitizer=proposed"]
     code, _, errors = command(arguments, monkeypatch, capfd)
     assert code == 0, errors
     facts = json.loads((out / "a.json").read_text())
@@ -489,7 +489,7 @@ def test_proposed_runs_a_network_from_a_file(tmp_path, monkeypatch, capfd, weigh
     assert facts["px_per_mm_x"] == pytest.approx(PX_PER_MM, rel=0.005)
     assert (out / "a.csv").read_bytes() == (out / "b.csv").read_bytes()
 
-    digitizer = Digitizer.from_pretrained(weights=str(weights), px_per_mm=PX_PER_MM)
+    digitizer = Digitizer.from_pretrained("proposed", weights=str(weights), px_per_mm=PX_PER_MM)
     assert digitizer.model == facts["model"]
     signal = digitizer(tmp_path / "a.png")
     np.testing.assert_allclose(signal.row_px[20:-20], (lead().shape[0] - 1) / 2)
