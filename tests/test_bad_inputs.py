@@ -110,8 +110,8 @@ FAILING = {
     "regular beats without a grid, baseline": lambda folder, _: save(
         folder, array=lead(np.full((260, 810, 3), 255, np.uint8))
     ),
-    "trace without a grid, proposed": no_grid_proposed,
-    "trace that the network does not see, proposed": unseen,
+    "trace without a grid, refined or proposed": no_grid_proposed,
+    "trace that the network does not see, refined or proposed": unseen,
     "table of another origin where the output should go": lambda folder, _: save(folder),
     "one file cut short in a folder of ten": one_of_ten,
 }

@@ -18,6 +18,7 @@ _PACKAGES = (
     "albumentations",
     "hydra-core",
     "lightning",
+    "numba",
     "numpy",
     "opencv-python-headless",
     "pandas",
