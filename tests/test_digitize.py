@@ -480,7 +480,13 @@ def test_proposed_runs_a_network_from_a_file(tmp_path, monkeypatch, capfd, weigh
     for name in ("a.png", "b.png"):
         Image.fromarray(lead()).save(tmp_path / name)
     out = tmp_path / "out"
-    arguments = [f"input={tmp_path}", f"output_dir={out}", f"weights={weights}", "workers=2", "digitizer=proposed"]
+    arguments = [
+        f"input={tmp_path}",
+        f"output_dir={out}",
+        f"weights={weights}",
+        "workers=2",
+        "digitizer=proposed",
+    ]
     code, _, errors = command(arguments, monkeypatch, capfd)
     assert code == 0, errors
     facts = json.loads((out / "a.json").read_text())

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from ecgtrace.crops.drawn import DrawnCrops, Sheet
-from ecgtrace.digitization.refined import FEATURES, Calibration, RefinedDigitizer
-from ecgtrace.errors import ConfigError, TraceNotFoundError
+from ecgtrace.digitization.refined import FEATURES, Calibration, RefinedDigitizer, _thickened
+from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
 from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
+from ecgtrace.types import GridScale
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def test_doubt_lowers_the_confidence(crop):
     doubtful = crop.mask.astype(np.float32)
     doubtful[:, 300:500] *= 0.55
     signal = RefinedDigitizer()(crop.image, doubtful)
-    at = (signal.time_s > 1.0) & (signal.time_s < 1.1)
+    at = slice(500, 550)
     assert signal.confidence[at].mean() < sure.confidence[at].mean()
 
 
@@ -121,3 +122,38 @@ def test_wrong_options_are_refused(options, message):
 def test_a_calibration_needs_a_weight_for_each_feature():
     with pytest.raises(ConfigError, match="one for each"):
         Calibration(0.0, (1.0,))
+
+
+def test_thin_lines_are_drawn_thicker_for_the_network_alone():
+    image = np.full((80, 300, 3), 255, np.uint8)
+    image[40] = 0
+    scale = GridScale(15.0, 15.0, 1.0)
+    thick = _thickened(image, scale)
+    assert (thick[..., 0] < 128).sum(axis=0).max() == pytest.approx(0.3 * 15, abs=1)
+    usual = np.full((80, 300, 3), 255, np.uint8)
+    usual[38:43] = 0
+    assert _thickened(usual, scale) is usual
+
+
+def test_a_grid_without_clear_lines_is_read_by_its_period(crop):
+    """Where the first method finds nothing; a picture without a grid gives its message, not the second's."""
+
+    def blind(image):
+        raise GridNotFoundError("the first method's message")
+
+    scale = RefinedDigitizer(grid=blind).find_scale(crop.image)
+    assert scale.px_per_mm_x == pytest.approx(crop.px_per_mm, rel=0.01)
+    with pytest.raises(GridNotFoundError, match="first method"):
+        RefinedDigitizer(grid=blind).find_scale(np.full((80, 300, 3), 255, np.uint8))
+
+
+def test_much_unclaimed_ink_is_the_trace_itself():
+    ink = np.zeros((40, 100), np.float32)
+    ink[20] = 1
+    target = np.zeros_like(ink)
+    strange = np.ones_like(ink)
+    digitizer = RefinedDigitizer()
+    target[20, :90] = 1
+    assert digitizer._unclaimed(ink, target, strange) == digitizer.unclaimed
+    target[20, 40:] = 0
+    assert digitizer._unclaimed(ink, target, strange) == pytest.approx(0.5)

@@ -9,18 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from ecgtrace.digitization.autocorrelation import estimate_grid_by_autocorrelation
 from ecgtrace.digitization.grid import detect_grid
 from ecgtrace.digitization.ink import ink_density
 from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, reach_tips
-from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE
+from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE, estimate_line_width
 from ecgtrace.digitization.skew import Upright, upright
 from ecgtrace.digitization.stroke import DEFAULT_FIT, FitOptions, Stroke, fit_stroke
-from ecgtrace.errors import ConfigError, TraceNotFoundError
+from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S, px_to_s
 
 _SURE = 0.5
 _MIN_NEIGHBOUR_PX = 6  # narrower blots of the neighbours' ink are not fitted
+_SEEN = (0.5, 0.7)  # share of ink that the network sees: overlooks the trace, or only print
+_OVERLOOKED = 0.5  # likelihood of unclaimed ink where it overlooks the trace
+_USUAL_LINE_MM = 0.3
 _DENSEST_PX = 0.6  # vertices are not closer than this: the image says no more
 
 
@@ -170,7 +174,7 @@ class RefinedDigitizer:
             if self.segmenter is None:
                 raise ConfigError("this digitizer has no network; pass a mask with each image")
             duration_s = px_to_s(image.shape[1], scale.px_per_mm_x)
-            channels = self.segmenter.channels(scan.image, duration_s=duration_s)
+            channels = self.segmenter.channels(_thickened(scan.image, scale), duration_s=duration_s)
         else:
             channels = np.asarray(mask, np.float32)
             channels = channels if channels.ndim == 3 else channels[None]
@@ -181,10 +185,21 @@ class RefinedDigitizer:
         return self.read_off(found, scale, scan, image.shape[1])
 
     def find_scale(self, image: NDArray[np.uint8]) -> GridScale:
-        """Find the scale of the paper (`grid.detect_grid`), unless `px_per_mm` gives it."""
+        """
+        Find the scale of the paper, unless `px_per_mm` gives it.
+
+        By `grid.detect_grid`, or where it finds no lines by their period (`autocorrelation`).
+        """
         if self.px_per_mm is not None:
             return GridScale(self.px_per_mm, self.px_per_mm, confidence=1.0)
-        return self.grid(image)
+        try:
+            return self.grid(image)
+        except GridNotFoundError as error:
+            # Coarse scans have lines of one or two pixels, whose period is plain where they are not.
+            try:
+                return estimate_grid_by_autocorrelation(image)
+            except GridNotFoundError:
+                raise error from None
 
     def explain(self, image: NDArray[np.uint8], channels: NDArray[np.float32], scale: GridScale) -> Explained:
         """
@@ -212,7 +227,8 @@ class RefinedDigitizer:
         own = np.minimum(ink, 1) * target
         first, last = _extent(own)
         # Ink that is nobody's may be the target's where the network overlooks it.
-        free_ink = np.float32(self.unclaimed) * (1 - (other if other is not None else target))
+        strange = 1 - (other if other is not None else target)
+        free_ink = np.float32(self._unclaimed(ink, target, strange)) * strange
         likely = np.minimum(ink, 1) * (target + (1 - target) * free_ink)
         enter, leave = cheapest_path(likely[:, first : last + 1])
         width_px = _line_width(ink, target)
@@ -246,6 +262,19 @@ class RefinedDigitizer:
         final = replace(self.fit, coarse_edges_px=())
         line = fit_stroke(ink, line, claim, others, final, free)
         return Explained(line, neighbours, ink, target, others)
+
+    def _unclaimed(
+        self, ink: NDArray[np.float32], target: NDArray[np.float32], strange: NDArray[np.float32]
+    ) -> float:
+        """
+        Likelihood of ink that the network gives to nobody.
+
+        Higher where that is much of the ink: the network then overlooks the trace itself, as it does where
+        lines are thinner than those it was trained on. Printed names are less.
+        """
+        dark = (ink > _SURE) & (strange > _SURE)
+        seen = int((dark & (target > _SURE)).sum()) / max(int(dark.sum()), 1)
+        return float(np.interp(seen, _SEEN, (_OVERLOOKED, self.unclaimed)))
 
     def _step_px(self, scale: GridScale) -> float:
         sample_px = PAPER_SPEED_MM_PER_S * scale.px_per_mm_x / self.fs_hz
@@ -420,6 +449,19 @@ def _long_runs(where: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
     for begin, end in edges.reshape(-1, 2):
         result[begin:end] = end - begin > longest
     return result
+
+
+def _thickened(image: NDArray[np.uint8], scale: GridScale) -> NDArray[np.uint8]:
+    """Draw lines that are thinner than those that the network was trained on thicker, for its eyes alone."""
+    ink = ink_density(image) > _SURE
+    if not ink.any():
+        return image
+    missing_px = _USUAL_LINE_MM * scale.px_per_mm_y - estimate_line_width(ink)
+    if missing_px < _USUAL_LINE_MM * scale.px_per_mm_y / 2:
+        return image
+    size = round(missing_px) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    return np.asarray(cv2.erode(image, disc), np.uint8)
 
 
 def _extent(own: NDArray[np.float32]) -> tuple[int, int]:
