@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ecgtrace.crops.drawn import DrawnCrops, Sheet
-from ecgtrace.digitization.refined import FEATURES, Calibration, RefinedDigitizer, _thickened
+from ecgtrace.digitization.refined import FEATURES, Calibration, RefinedDigitizer, _saturated, _thickened
 from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
 from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
@@ -157,3 +157,13 @@ def test_much_unclaimed_ink_is_the_trace_itself():
     assert digitizer._unclaimed(ink, target, strange) == digitizer.unclaimed
     target[20, 40:] = 0
     assert digitizer._unclaimed(ink, target, strange) == pytest.approx(0.5)
+
+
+def test_a_line_that_is_nowhere_black_counts_as_ink_for_the_path():
+    ink = np.full((5, 20), 0.02, np.float32)
+    ink[2] = 0.5
+    target = np.zeros_like(ink)
+    target[2] = 1
+    assert (_saturated(ink, target)[2] == 1).all()
+    assert _saturated(ink, target)[0].max() < 0.05
+    np.testing.assert_array_equal(_saturated(2 * ink, target)[2], np.ones(20))

@@ -224,12 +224,13 @@ class RefinedDigitizer:
         ink = ink_density(image)
         target = channels[0]
         other = channels[1] if len(channels) > 1 and self.second_channel else None
-        own = np.minimum(ink, 1) * target
+        dark = _saturated(ink, target)
+        own = dark * target
         first, last = _extent(own)
         # Ink that is nobody's may be the target's where the network overlooks it.
         strange = 1 - (other if other is not None else target)
         free_ink = np.float32(self._unclaimed(ink, target, strange)) * strange
-        likely = np.minimum(ink, 1) * (target + (1 - target) * free_ink)
+        likely = dark * (target + (1 - target) * free_ink)
         enter, leave = cheapest_path(likely[:, first : last + 1])
         width_px = _line_width(ink, target)
         ends = float(enter[0]), float(leave[-1])
@@ -470,6 +471,13 @@ def _extent(own: NDArray[np.float32]) -> tuple[int, int]:
     if not len(columns):
         raise TraceNotFoundError("the network found no trace; crop one lead, dark on light paper")
     return int(columns[0]), int(columns[-1])
+
+
+def _saturated(ink: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Ink as the path sees it: a thin or blurred line is nowhere black, and ink all the same."""
+    on_line = ink[target > _SURE]
+    level = float(np.clip(np.quantile(on_line, 0.8), 0.4, 1)) if len(on_line) else 1.0
+    return np.asarray(np.minimum(ink / level, 1), np.float32)
 
 
 def _line_width(ink: NDArray[np.float32], target: NDArray[np.float32]) -> float:
