@@ -1,53 +1,194 @@
-"""Differences of arms that the test has planted, and the study on a drawn crop."""
+"""Differences of arms that the test has planted, arms as data, and the study from end to end."""
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
 
-from ecgtrace.errors import ConfigError
-from ecgtrace.studies import ablation
+from ecgtrace.errors import ConfigError, DataError
+from ecgtrace.evaluation.bootstrap import BootstrapOptions
+from ecgtrace.studies import ablation, common
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
+ROOT = Path(__file__).resolve().parents[1]
+CONF = ROOT / "conf"
+FEW = BootstrapOptions(n_resamples=200)
+WHAT = {"whole": "the whole", "part": "a part"}
 
 
-def compose_study(options=()):
+def settings(*options):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("ablation_refined", list(options))
+        return compose("ablation_refined", ["progress=false", *options])
+
+
+def planted(digitizer, snr_db, failed=()):
+    """Return a row for each value of the SNR, two crops a record."""
+    count = len(snr_db)
+    return pd.DataFrame(
+        {
+            "crop_id": [f"crop{i}" for i in range(count)],
+            "record_id": [f"{i // 2:05d}" for i in range(count)],
+            "subset": "overlap",
+            "digitizer": digitizer,
+            "status": ["failed" if i in failed else "ok" for i in range(count)],
+            "mse_mv2": 0.01 * (np.arange(count) + 1.0),
+            "r": 0.9,
+            "snr_db": snr_db,
+        }
+    )
+
+
+def compared(*frames):
+    rows = pd.concat(frames, ignore_index=True)
+    summary = ablation.compare(rows, list(WHAT), FEW)
+    return summary, summary.set_index("digitizer").loc["part"]
+
+
+def test_the_gain_is_paired_crop_by_crop():
+    """Gains 1, 2, 3, 10 dB; the rows of the arm come in another order."""
+    whole = planted("whole", [21.0, 12.0, 33.0, 30.0])
+    part = planted("part", [20.0, 10.0, 30.0, 20.0]).iloc[::-1]
+    summary, line = compared(whole, part)
+    assert (line["gain_mean"], line["gain_median"]) == (4.0, 2.5)
+    assert (line["n_better"], line["n_both"], line["n"]) == (4, 4, 4)
+    assert 1.5 <= line["gain_mean_low"] < 4 < line["gain_mean_high"] <= 6.5  # a resample has whole records
+    assert summary.set_index("digitizer").loc["whole", "snr_median"] == 25.5
+    assert pd.isna(summary.set_index("digitizer").loc["whole", "gain_mean"])
+
+
+def test_a_constant_gain_has_no_interval_whatever_the_crops():
+    snr_db = np.array([0.0, 10.0, 30.0, 35.0])
+    _, line = compared(planted("whole", snr_db + 2), planted("part", snr_db))
+    assert [line[f"gain_mean{end}"] for end in ("", "_low", "_high")] == pytest.approx([2, 2, 2])
+
+
+def test_a_failed_crop_counts_as_0_db_and_is_told():
+    whole = planted("whole", [20.0, 20.0, 20.0, 20.0])
+    _, line = compared(whole, planted("part", [18.0, 18.0, 18.0, 0.0], failed=[3]))
+    assert (line["n_failed"], line["n_both"]) == (1, 3)
+    assert line["gain_mean"] == 6.5
+    assert line["gain_mean_both"] == 2
+
+
+def test_the_table_and_the_figure_show_the_gain():
+    summary, line = compared(planted("whole", [21.0, 22.0, 23.0, 30.0]), planted("part", [20.0] * 4))
+    text = ablation.to_markdown(summary, WHAT, FEW)
+    assert "### Crops with overlap (n=4)" in text
+    assert "| a part | 0 |" in text and "| +4.00 [" in text and "| 4 of 4 |" in text
+    (axis,) = ablation.figure(summary, WHAT, 0.95).axes
+    dots = [artist.get_xdata()[0] for artist in axis.get_lines() if artist.get_marker() in ("o", "D")]
+    assert dots == [line["gain_mean"], line["gain_median"]]
 
 
 def test_every_arm_differs_from_the_whole():
-    what, configs = ablation.arms_of(compose_study())
-    assert next(iter(what)) == "refined"
+    what, configs = ablation.arms_of(settings())
+    assert list(what) == list(configs) and next(iter(what)) == "refined"
     plain = [str({k: v for k, v in config.items() if k != "name"}) for config in configs.values()]
     assert len(set(plain)) == len(plain)
+    network = common.SharedNetwork(None)
+    built = {name: common.build(config, network) for name, config in configs.items()}
+    assert [one.name for one in built.values()] == list(configs)
+    assert all(one.segmenter is network for one in built.values())
+    assert not built["no_joint"].joint and built["no_joint"].stroke
+    assert not built["path_only"].stroke and not built["path_only"].expectation
 
 
-def test_an_arm_of_nothing_is_refused():
-    cfg = compose_study()
-    cfg.arms[-1].digitizer = "none_such"
-    with pytest.raises(ConfigError, match="none_such"):
+@pytest.mark.parametrize(
+    ("arms", "says"),
+    [
+        ([{"name": "a", "what": "a", "digitizer": "none_such"}], "choose of refined, proposed"),
+        ([{"name": "a", "what": "a"}], "at least one"),
+        ([{"name": "a", "what": "a"}, {"name": "a", "what": "b"}], "a is there twice"),
+        ([{"name": "a", "override": {}}], "name, what"),
+    ],
+)
+def test_arms_that_are_not_written_as_they_should_be(arms, says):
+    cfg = settings()
+    cfg.arms = arms
+    with pytest.raises(ConfigError, match=says):
         ablation.arms_of(cfg)
 
 
-def test_one_arm_is_no_comparison():
-    cfg = compose_study()
-    cfg.arms = cfg.arms[:1]
-    with pytest.raises(ConfigError, match="at least one"):
-        ablation.arms_of(cfg)
+def test_a_part_that_refined_does_not_have_is_refused():
+    cfg = settings()
+    cfg.arms = [{"name": "a", "what": "a"}, {"name": "b", "what": "b", "overrides": {"strok": False}}]
+    _, configs = ablation.arms_of(cfg)
+    with pytest.raises(InstantiationException, match="strok"):
+        instantiate(configs["b"])
 
 
-def test_on_a_drawn_crop(tmp_path):
+class Counted:
+    """A network that counts how often it is asked."""
+
+    model, card = "counted", None
+
+    def __init__(self):
+        self.calls = 0
+
+    def channels(self, image, duration_s=None):
+        self.calls += 1
+        return np.full((1, *image.shape[:2]), image.mean() / 255, np.float32)
+
+
+def test_the_network_sees_each_picture_once():
+    network, one, two = Counted(), np.zeros((4, 5, 3), np.uint8), np.full((4, 5, 3), 255, np.uint8)
+    shared = common.SharedNetwork(network)
+    for image, asked in ((one, 1), (one, 1), (two, 2), (one, 3)):
+        found = shared(image, duration_s=2.5)
+        assert (found == image.mean() / 255).all() and network.calls == asked
+        found[:] = 7  # what one writes, the next does not see
+    one[:] = 255
+    assert (shared(one, duration_s=2.5) == 1).all()
+    assert shared(one).shape == (4, 5) and network.calls == 5
+
+
+def test_a_run_publishes_goes_on_and_refuses_other_options(tmp_path):
     page = tmp_path / "page"
     page.mkdir()
-    (page / "README.md").write_text("<!-- table -->\n<!-- end -->\n")
-    options = ["subset.n_overlap=0", "subset.n_non_overlap=2", "progress=false", "publish=true"]
-    cfg = compose_study([*options, f"output_dir={tmp_path / 'out'}"])
-    cfg.arms = [arm for arm in cfg.arms if arm.name in ("refined", "no_stroke")]
-    summary = ablation.main(cfg, page)
-    assert set(summary["digitizer"] if "digitizer" in summary else summary["arm"]) >= {"no_stroke"}
-    difference = [c for c in summary.columns if "difference" in c or "gain" in c or "diff" in c]
-    assert difference, list(summary.columns)
-    assert np.isfinite(summary[difference[0]].iloc[-1])
-    assert (page / "ablation_refined.png").is_file()
+    options = [
+        "subset.n_overlap=0",
+        "subset.n_non_overlap=1",
+        "page.px_per_mm=8",
+        f"output_dir={tmp_path / 'out'}",
+    ]
+
+    def arms(*more):
+        cfg = settings(*options, *more)
+        cfg.arms = [arm for arm in cfg.arms if arm.name in ("refined", "no_stroke")]
+        return cfg
+
+    first = ablation.main(arms(), page)
+    assert list(first["digitizer"]) == ["refined", "no_stroke"]
+    assert first["gain_mean"].iloc[1] > 1
+    rows = tmp_path / "out" / common.ROWS
+    facts = (tmp_path / "out" / common.PROVENANCE).read_text()
+    assert set(json.loads(facts)["models"]) == {"refined", "no_stroke"}
+
+    with pytest.raises(DataError, match=r"there is no .*README\.md"):
+        ablation.main(arms("publish=true"), page)
+    (page / "README.md").write_text("before\n<!-- table -->\nold\n<!-- end -->\nafter\n")
+    before = rows.read_bytes()
+    again = ablation.main(arms("publish=true"), page)
+    pd.testing.assert_frame_equal(again, first)
+    assert rows.read_bytes() == before  # its seconds, too: nothing was done twice
+    assert (tmp_path / "out" / common.PROVENANCE).read_text() == facts
+    told = (page / "README.md").read_text()
+    assert told.startswith("before\n<!-- table -->\n### Crops without") and told.endswith(
+        "<!-- end -->\nafter\n"
+    )
+    assert {path.name for path in page.iterdir()} == {*ablation.PUBLISHED, "README.md"}
+
+    with pytest.raises(ConfigError, match="data or align changed"):
+        ablation.main(arms("seed=1"), page)
+    with pytest.raises(ConfigError, match=r"\(refined, no_stroke changed\)"):
+        ablation.main(arms("digitizers.refined.fs_hz=250"), page)
+
+
+@pytest.mark.parametrize("study", ["ablation_refined", "ceiling", "reliability"])
+def test_the_pages_of_the_project_have_their_marks(study):
+    page = (ROOT / "experiments" / study / "README.md").read_text()
+    assert "| x |" in common.with_text(page, "| x |")

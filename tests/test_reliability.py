@@ -1,5 +1,6 @@
 """A confidence that means what it says, and one that does not."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,15 @@ import pytest
 from drawn_by_hand import HandSource
 from hydra import compose, initialize_config_dir
 
-from ecgtrace.digitization.refined import FEATURES
-from ecgtrace.errors import ConfigError
+from ecgtrace.digitization.refined import FEATURES, Calibration
+from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.evaluation.align import AlignOptions
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
 from ecgtrace.studies import reliability
 from ecgtrace.types import GridScale, LeadSignal
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
+BY_TIME = Calibration(0.0, (1.0,) * len(FEATURES))
 FEW = BootstrapOptions(n_resamples=50)
 
 
@@ -56,7 +58,7 @@ def test_samples_that_were_not_recovered_are_wrong_and_counted():
     amplitude[100:200] = np.nan
     confidence = np.where(np.isnan(amplitude), 0.0, 0.9)
     signal = LeadSignal(amplitude, 500.0, confidence, GridScale(4.0, 4.0, 1.0), np.zeros(1))
-    found, right = reliability.judge(crop, signal, 0.05, AlignOptions())
+    found, right, _ = reliability.judge(crop, signal, 0.05, AlignOptions())
     assert (~right[found == 0]).all() and (found == 0).sum() == 100
     counts = reliability.count_by_bin(reliability.Judged(crop, found, right, None), 0.05)
     assert counts["n_missing"].sum() == 100
@@ -84,6 +86,77 @@ def test_planted_coefficients_are_found():
     assert loss < entropy
 
 
+@dataclass(frozen=True)
+class Planted:
+    """Returns the truth and a tenth of a second around it, with a gap; a feature is the sample's time."""
+
+    calibration: Calibration = BY_TIME
+    fails: bool = False
+    fs_hz: float = 500.0
+    name: str = "planted"
+
+    def __call__(self, image, mask=None):
+        if self.fails:
+            raise TraceNotFoundError("no trace")
+        at = np.arange(-50, 1246 + 50) / 500  # 0.1 s before the truth begins, 0.1 s after it ends
+        values = np.interp(at, np.arange(250) / 100, HandSource().signal(0))
+        features = np.repeat(at[:, None], len(FEATURES), axis=1)
+        confidence = self.calibration.confidence(features)
+        values[600:610], confidence[600:610] = np.nan, 0
+        return LeadSignal(values, 500.0, confidence, GridScale(4.0, 4.0, 1.0), np.zeros(1))
+
+
+def settings(*options):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("reliability", ["progress=false", *options])
+
+
+def test_the_fit_sees_the_features_of_the_samples_that_it_judges():
+    """Samples before and after the truth, and those that were not recovered, go with their features."""
+    (judged,) = reliability.judge_all(settings("fit=true", "split=val"), HandSource(count=1), Planted())
+    times = judged.features[:, 0]
+    assert len(times) == len(judged.right) == len(judged.confidence)
+    assert times[0] == pytest.approx(-0.004, abs=0.0021) and times[-1] == pytest.approx(2.494, abs=0.0041)
+    assert not np.any((times > 1.0995) & (times < 1.1185))  # the gap, at 600 / 500 - 0.1 s
+    np.testing.assert_allclose(judged.confidence, 1 / (1 + np.exp(-len(FEATURES) * times)))
+
+
+def test_a_crop_that_fails_counts_as_not_recovered():
+    (judged,) = reliability.judge_all(settings(), HandSource(count=1), Planted(fails=True))
+    counts = reliability.count_by_bin(judged, 0.05)
+    assert counts[["n", "n_missing", "n_right"]].sum().tolist() == [1246, 1246, 0]
+
+
+def test_fit_needs_a_digitizer_with_a_calibration(tmp_path):
+    cfg = settings("fit=true", "split=val", "digitizer=baseline", f"output_dir={tmp_path / 'out'}")
+    with pytest.raises(ConfigError, match="digitizer=refined"):
+        reliability.main(cfg, tmp_path)
+
+
+def test_the_table_tells_what_low_confidences_are_worth():
+    """Confidence 0.6 of 30 % right, and 0.95 of all right: the first is claimed and found apart."""
+    crop = HandSource()[0]
+    confidence = np.repeat([0.6, 0.95, 0.0], [100, 300, 100])
+    right = np.arange(500) < 30
+    right[100:400] = True
+    summary = summary_of([reliability.Judged(crop, confidence, right)])
+    (line,) = [x for x in reliability.to_markdown(summary, 0.05, FEW).splitlines() if "all crops" in x]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[1:3] == ["500", "60.0 %"]
+    assert cells[4:8] == ["20.00 %", "60 %, 30 %", "66.00 %", "20.00 %"]
+    assert float(cells[8]) == pytest.approx((0.3 * 100 + 0.05 * 300) / 500)
+
+
+def test_the_figure_shows_each_bin_once():
+    summary = summary_of(judged_crops(lambda chance: chance))
+    above, below = reliability.figure(summary, 0.05, 0.05).axes
+    bins = summary[(summary["subset"] == "overlap") & (summary["bin"] != "high")]
+    heights = [bar.get_height() for bar in below.containers[1]]
+    np.testing.assert_allclose(heights, bins["share_of_samples"])
+    shown = above.containers[1].lines[0].get_xydata()
+    np.testing.assert_allclose(shown, bins[["confidence", "right"]])
+
+
 def test_the_test_split_is_not_fitted_on(tmp_path):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("reliability", ["fit=true", f"output_dir={tmp_path}"])
@@ -99,9 +172,7 @@ def test_on_a_drawn_crop(tmp_path):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         options = ["subset.n_overlap=0", "subset.n_non_overlap=1", "digitizer=baseline", "publish=true"]
         cfg = compose("reliability", [*options, "progress=false", f"output_dir={tmp_path / 'out'}"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ecgtrace.digitization.baseline.BaselineDigitizer.model", "", raising=False)
-        summary = reliability.main(cfg, page)
+    summary = reliability.main(cfg, page)
     assert summary["n"].max() > 1000
     assert "calibration error" in (page / "README.md").read_text()
     assert (page / "reliability.png").is_file()

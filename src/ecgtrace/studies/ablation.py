@@ -4,6 +4,7 @@ What is each part of `refined` worth? Arms that go without one part, against the
 All arms read the same crops with the same network. `main` is what experiments/ablation_refined/run.py calls.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,6 +191,7 @@ def main(cfg: DictConfig, page_folder: Path) -> pd.DataFrame:
     """
     from ecgtrace.reproduction import fig_print as fp
 
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # says ten lines for each font of each PDF
     folder = Path(cfg.output_dir)
     options = EvaluationOptions(
         align=instantiate(cfg.align), workers=cfg.workers, progress=cfg.progress, resume=True

@@ -11,9 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from hydra import compose
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import MissingConfigException
 from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
@@ -102,19 +99,6 @@ def build(config: DictConfig, network: SharedNetwork | None) -> DigitizerLike:
     assert isinstance(plain, dict)
     digitizer: Any = instantiate(OmegaConf.create(plain | {"segmenter": None}))
     return replace(digitizer, segmenter=network)  # type: ignore[no-any-return]
-
-
-def compose_digitizer(study: str, name: str) -> DictConfig:
-    """Compose `conf/digitizer/NAME.yaml` with the other options of the command line of a study."""
-    overrides: list[str] = []
-    if HydraConfig.initialized():
-        overrides = list(HydraConfig.get().overrides.task)
-    if any(text.lstrip("+~").startswith("digitizer=") for text in overrides):
-        raise ConfigError("name the digitizers as digitizers=[NAME,NAME]")
-    try:
-        return compose(study, [*overrides, f"digitizer={name}"]).digitizer
-    except MissingConfigException as error:
-        raise ConfigError(f"digitizers: {' '.join(str(error).split())}") from error
 
 
 def begin(

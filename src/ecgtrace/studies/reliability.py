@@ -9,6 +9,7 @@ experiments/reliability/run.py calls.
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,16 +21,15 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 from ecgtrace.digitization.refined import FEATURES, Calibration
-from ecgtrace.errors import ConfigError
+from ecgtrace.errors import ConfigError, DataError
 from ecgtrace.evaluation import bootstrap
 from ecgtrace.evaluation.align import AlignOptions, find_lag, sample_at
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
-from ecgtrace.evaluation.run import CropSource
+from ecgtrace.evaluation.run import CropSource, describe_error
 from ecgtrace.evaluation.subsets import subset_of
 from ecgtrace.provenance import provenance
 from ecgtrace.studies import common
 from ecgtrace.types import FloatArray, LeadCrop, LeadSignal
-from ecgtrace.units import px_to_s
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,6 +40,7 @@ FIGURE = "reliability"
 CROPS = "crops.csv"
 PUBLISHED = (CROPS, common.SUMMARY, common.PROVENANCE, f"{FIGURE}.png", f"{FIGURE}.pdf")
 _HIGH = 0.9
+_LEAST_SHOWN = 50
 
 
 class Judged(NamedTuple):
@@ -48,12 +49,29 @@ class Judged(NamedTuple):
     crop: LeadCrop
     confidence: FloatArray
     right: NDArray[np.bool_]
-    features: FloatArray | None
+    features: FloatArray | None = None
+
+
+class Recorder:
+    """
+    Stands in for a calibration, and keeps the features that the digitizer asks it about.
+
+    So a fit sees the very features that the confidence will rest on, whatever comes before them.
+    """
+
+    def __init__(self, calibration: Calibration) -> None:
+        self.calibration = calibration
+        self.features: FloatArray | None = None
+
+    def confidence(self, features: FloatArray) -> FloatArray:
+        """Return what the calibration says."""
+        self.features = features
+        return self.calibration.confidence(features)
 
 
 def judge(
     crop: LeadCrop, signal: LeadSignal, tolerance_mv: float, align: AlignOptions
-) -> tuple[FloatArray, NDArray[np.bool_]]:
+) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
     """
     Compare each sample with the truth.
 
@@ -67,11 +85,12 @@ def judge(
 
     Returns
     -------
-    confidence : ndarray of float, shape (n_samples,)
+    confidence : ndarray of float, shape (n_inside,)
         0 where the sample was not recovered.
-    right : ndarray of bool, shape (n_samples,)
-        Whether it lies within the tolerance; False where it was not recovered. Samples outside the
-        truth's time are left out.
+    right : ndarray of bool, shape (n_inside,)
+        Whether it lies within the tolerance; False where it was not recovered.
+    inside : ndarray of bool, shape (n_samples,)
+        Of the signal's samples, those within the truth's time: the others are left out above.
     """
     lag_s = find_lag(signal.amplitude_mv, signal.fs_hz, crop.signal, crop.fs_hz, align)
     at = signal.time_s - lag_s
@@ -80,7 +99,26 @@ def judge(
     error = signal.amplitude_mv - truth
     error = error - np.nanmedian(error)
     right = np.abs(np.where(np.isnan(error), np.inf, error)) <= tolerance_mv
-    return signal.confidence[inside], right[inside]
+    return signal.confidence[inside], right[inside], inside
+
+
+def judge_failed(crop: LeadCrop, fs_hz: float) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """
+    Give a crop that was not digitized the samples that it should have: not recovered, so none is right.
+
+    Parameters
+    ----------
+    crop : LeadCrop
+    fs_hz : float
+        Sampling frequency of the digitizer in Hz.
+
+    Returns
+    -------
+    confidence : ndarray of float, shape (n_samples,)
+    right : ndarray of bool, shape (n_samples,)
+    """
+    count = int((len(crop.signal) - 1) / crop.fs_hz * fs_hz + 1e-6) + 1
+    return np.zeros(count), np.zeros(count, dtype=bool)
 
 
 def fit_calibration(
@@ -123,7 +161,7 @@ def fit_calibration(
 def count_by_bin(judged: Judged, bin_width: float) -> pd.DataFrame:
     """Count the samples of a crop, those that are right, and the sum of confidences, by bin of confidence."""
     last = round(1 / bin_width) - 1
-    index = np.minimum((judged.confidence / bin_width).astype(int), last)
+    index = np.minimum((judged.confidence / bin_width + 1e-9).astype(int), last)
     frame = pd.DataFrame({"bin": index, "right": judged.right, "confidence": judged.confidence})
     frame["missing"] = judged.confidence == 0
     frame["high"] = judged.confidence >= _HIGH
@@ -198,36 +236,45 @@ def calibration_error(summary: pd.DataFrame, subset: str) -> float:
     return float((part["n"] * (part["confidence"] - part["right"]).abs()).sum() / part["n"].sum())
 
 
-def figure(summary: pd.DataFrame, tolerance_mv: float) -> "Figure":
-    """Share within the tolerance against confidence, and below it how many samples have which."""
-    import matplotlib.pyplot as plt
+def figure(summary: pd.DataFrame, bin_width: float, tolerance_mv: float) -> "Figure":
+    """
+    Share within the tolerance against confidence, and below it how many samples have which.
 
-    drawn, (above, below) = plt.subplots(
-        2, 1, figsize=(4.2, 5.0), sharex=True, height_ratios=(3, 1), layout="constrained"
-    )
-    above.plot([0, 1], [0, 1], color="0.7", lw=1, zorder=0)
-    for name, color in ((common.NON_OVERLAP, "C0"), (common.OVERLAP, "C1")):
-        part = summary[(summary["subset"] == name) & (summary["bin"] != "high") & (summary["n"] >= 50)]
-        if part.empty:
-            continue
-        error = np.abs(part[["right_low", "right_high"]].to_numpy().T - part["right"].to_numpy())
+    Bins of few samples are left out above, and samples that were not recovered are no claim.
+    """
+    from ecgtrace.reproduction import fig_print as fp
+
+    drawn = fp.new_figure((4.2, 5.0))
+    above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    above.plot([0, 1], [0, 1], color=fp.PALE, linewidth=1, zorder=0)
+    series = ((common.NON_OVERLAP, fp.BLUE, "o", -1), (common.OVERLAP, fp.ORANGE, "D", 1))
+    for name, colour, marker, side in series:
+        bins = summary[(summary["subset"] == name) & (summary["bin"] != "high")]
+        part = bins[bins["n"] - bins["n_missing"] >= _LEAST_SHOWN]
+        # Rounding may leave the share a hair outside of its interval.
+        ends = part[["right_low", "right_high"]].to_numpy(float).T
+        error = np.maximum(np.abs(ends - part["right"].to_numpy(float)), 0)
         above.errorbar(
             part["confidence"],
             part["right"],
             error,
-            fmt="o-",
-            ms=3,
-            lw=1,
-            color=color,
-            label=common.SUBSETS[name],
+            fmt=marker,
+            markersize=4,
+            linewidth=1,
+            color=colour,
+            label=f"crops {common.SUBSETS[name]}",
         )
-        below.step(part["bin"].astype(float), part["share_of_samples"], where="post", color=color)
-    above.set_ylabel(f"share within {tolerance_mv:g} mV")
-    above.legend(frameon=False)
+        middle = bins["bin"].astype(float) + bin_width * (0.5 + 0.2 * side)
+        below.bar(middle, bins["share_of_samples"], width=0.4 * bin_width, color=colour)
+    above.set_ylabel(f"share within {tolerance_mv:g} mV, with interval")
+    above.set_ylim(0, 1.03)
+    above.legend(loc="upper left")
     below.set_yscale("log")
     below.set_ylabel("share of samples")
-    below.set_xlabel("confidence")
+    below.set_xlabel(f"confidence (above: bins of {_LEAST_SHOWN} samples or more)")
     below.set_xlim(0, 1)
+    for axis in (above, below):
+        fp.open_frame(axis)
     return drawn
 
 
@@ -238,14 +285,20 @@ def to_markdown(summary: pd.DataFrame, tolerance_mv: float, options: BootstrapOp
         part = summary[summary["subset"] == subset]
         high = part[part["bin"] == "high"].iloc[0]
         bins = part[part["bin"] != "high"]
+        total = bins["n"].sum()
+        low = bins[bins["bin"].astype(float) < _HIGH - 1e-9]
+        n_low = (low["n"] - low["n_missing"]).sum()
+        claimed, found = ((low[key] * low["n"]).sum() / max(n_low, 1) for key in ("confidence", "right"))
         lines.append(
             [
                 common.SUBSETS.get(subset, "all crops"),
-                str(int(bins["n"].sum())),
+                str(int(total)),
                 f"{100 * high['share_of_samples']:.1f} %",
                 "{:.2f} [{:.2f}, {:.2f}] %".format(*(100 * high[["right", "right_low", "right_high"]])),
-                f"{100 * (bins['right'] * bins['n']).sum() / bins['n'].sum():.2f} %",
-                f"{100 * bins['n_missing'].sum() / bins['n'].sum():.2f} %",
+                f"{100 * n_low / total:.2f} %",
+                f"{100 * claimed:.0f} %, {100 * found:.0f} %" if n_low else "",
+                f"{100 * (bins['right'] * bins['n']).sum() / total:.2f} %",
+                f"{100 * bins['n_missing'].sum() / total:.2f} %",
                 f"{calibration_error(summary, subset):.4f}",
             ]
         )
@@ -254,37 +307,55 @@ def to_markdown(summary: pd.DataFrame, tolerance_mv: float, options: BootstrapOp
         "samples",
         f"confidence {_HIGH:g} or more",
         f"of these within {tolerance_mv:g} mV",
-        "of all within it",
+        f"below {_HIGH:g}",
+        "of these claimed, found",
+        f"of all within {tolerance_mv:g} mV",
         "not recovered",
         "calibration error",
     ]
     note = (
+        "Claimed: mean confidence; found: share within the tolerance. Calibration error: the distance of the "
+        "two over bins of confidence, a mean over samples. "
         f"In brackets: {100 * options.level:g} % percentile bootstrap intervals, {options.n_resamples} "
         f"resamples of {options.unit}s (seed {options.seed})."
     )
     return f"{common.table(head, lines)}\n\n{note}"
 
 
-def _judged(cfg: DictConfig, source: CropSource, digitizer: Any) -> Iterator[Judged]:
-    """Digitize every crop; those that fail have no samples, and are told of."""
-    align = instantiate(cfg.align)
+def judge_all(cfg: DictConfig, source: CropSource, digitizer: Any) -> Iterator[Judged]:
+    """
+    Digitize every crop; the samples of those that fail are not recovered.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As conf/reliability.yaml. With `fit` the features come along, and samples that
+        were not recovered are left out: their confidence is 0 whatever is fitted.
+    source : CropSource
+    digitizer : object
+
+    Yields
+    ------
+    Judged
+    """
+    align: AlignOptions = instantiate(cfg.align)
+    recorder = Recorder(digitizer.calibration) if cfg.fit else None
+    asked = digitizer if recorder is None else replace(digitizer, calibration=recorder)
     for index in tqdm(range(len(source)), unit="crop", disable=not cfg.progress):
         crop = source[index]
         try:
-            features = None
-            if cfg.fit:
-                scale = digitizer.find_scale(crop.image)
-                duration_s = px_to_s(crop.image.shape[1], scale.px_per_mm_x)
-                found = digitizer.explain(
-                    crop.image, digitizer.segmenter.channels(crop.image, duration_s=duration_s), scale
-                )
-                features = digitizer.features(found, scale)
-            signal = digitizer(crop.image)
-            confidence, right = judge(crop, signal, cfg.tolerance_mv, align)
+            signal = asked(crop.image)
+            confidence, right, inside = judge(crop, signal, cfg.tolerance_mv, align)
         except Exception as error:  # any failure of a crop must not end the study
-            _log.warning("%s: %s", crop.crop_id, error)
+            _log.warning("%s: %s", crop.crop_id, describe_error(error))
+            if recorder is None:
+                yield Judged(crop, *judge_failed(crop, digitizer.fs_hz))
             continue
-        yield Judged(crop, confidence, right, features)
+        if recorder is None or recorder.features is None:
+            yield Judged(crop, confidence, right)
+        else:
+            claimed = confidence > 0
+            yield Judged(crop, confidence[claimed], right[claimed], recorder.features[inside][claimed])
 
 
 def main(cfg: DictConfig, page_folder: Path) -> pd.DataFrame | Calibration:
@@ -305,28 +376,36 @@ def main(cfg: DictConfig, page_folder: Path) -> pd.DataFrame | Calibration:
     Raises
     ------
     ConfigError
-        If the test split is to be fitted on.
+        If the test split is to be fitted on, or a digitizer that has nothing to fit.
     """
     if cfg.fit and cfg.split == "test":
         raise ConfigError("fit=true on the test split would make its numbers worthless; add split=val")
     digitizer: Any = instantiate(cfg.digitizer)
+    if cfg.fit and not hasattr(digitizer, "calibration"):
+        raise ConfigError(f"fit=true: {digitizer.name} has no calibration; choose digitizer=refined")
     source: CropSource = instantiate(cfg.data, _convert_="object")
     folder = Path(cfg.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     facts = provenance(cfg)
     facts["command"] = facts["command"].replace(" run.py", " experiments/reliability/run.py", 1)
-    facts["n_crops"], facts["model"] = len(source), digitizer.model
+    facts["n_crops"], facts["model"] = len(source), str(getattr(digitizer, "model", ""))
     (folder / common.PROVENANCE).write_text(json.dumps(facts, indent=2, default=str) + "\n", encoding="utf-8")
-    judged = _judged(cfg, source, digitizer)
-    return _fit(cfg, list(judged)) if cfg.fit else _report(cfg, list(judged), folder, page_folder)
+    judged = judge_all(cfg, source, digitizer)
+    return (
+        _fit(cfg, list(judged), digitizer.calibration)
+        if cfg.fit
+        else _report(cfg, list(judged), folder, page_folder)
+    )
 
 
-def _fit(cfg: DictConfig, judged: Sequence[Judged]) -> Calibration:
-    usable = [j for j in judged if j.features is not None and len(j.features) == len(j.right)]
+def _fit(cfg: DictConfig, judged: Sequence[Judged], now: Calibration) -> Calibration:
+    usable = [j for j in judged if j.features is not None and len(j.right)]
+    if not usable:
+        raise DataError("no crop of the split was digitized, so there is nothing to fit")
     features = np.concatenate([j.features for j in usable if j.features is not None])
     right = np.concatenate([j.right for j in usable])
     weight = np.concatenate([np.full(len(j.right), 1 / len(j.right)) for j in usable])
-    before = np.clip(instantiate(cfg.digitizer).calibration.confidence(features), 1e-12, 1 - 1e-12)
+    before = np.clip(now.confidence(features), 1e-12, 1 - 1e-12)
     loss_before = -np.sum(weight * np.where(right, np.log(before), np.log(1 - before))) / weight.sum()
     calibration, loss = fit_calibration(features, right, weight, cfg.penalty)
     print(f"{len(usable)} crops, {len(right)} samples; log loss {loss_before:.4f} before, {loss:.4f} after")
@@ -340,13 +419,14 @@ def _fit(cfg: DictConfig, judged: Sequence[Judged]) -> Calibration:
 def _report(cfg: DictConfig, judged: Sequence[Judged], folder: Path, page_folder: Path) -> pd.DataFrame:
     from ecgtrace.reproduction import fig_print as fp
 
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # says ten lines for each font of each PDF
     resampling: BootstrapOptions = instantiate(cfg.bootstrap)
     counts = pd.concat([count_by_bin(j, cfg.bin_width) for j in judged], ignore_index=True)
     common.write(counts, folder / CROPS)
     summary = summarize(counts, cfg.bin_width, resampling)
     common.write(summary, folder / common.SUMMARY)
     with fp.print_style():
-        fp.save(figure(summary, cfg.tolerance_mv), folder, FIGURE)
+        fp.save(figure(summary, cfg.bin_width, cfg.tolerance_mv), folder, FIGURE)
     text = to_markdown(summary, cfg.tolerance_mv, resampling)
     print(text)
     if cfg.publish:
