@@ -1,4 +1,4 @@
-"""What is each part of `refined` worth? See README.md beside this file; conf/ablation_refined.yaml has the options."""
+"""What is each part of `refined` worth? See README.md beside this file, and conf/ablation_refined.yaml."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Does the confidence mean something? See README.md beside this file; conf/reliability.yaml has the options."""
+"""Does the confidence mean something? See README.md beside this file, and conf/reliability.yaml."""
 
 from pathlib import Path
 
