@@ -37,12 +37,16 @@ class StyleJitter:
         Ranges.
     jpeg_quality : tuple of int
         Range; half of the changed pages are saved without loss.
+    name_offset_mm : tuple of float, optional
+        Range of the place of the printed names, for half of the pages whatever `probability` says: low
+        ones lie on traces. By default names stay where the style has them.
     """
 
     probability: float = 0.2
     line_width_mm: tuple[float, float] = (0.2, 0.55)
     px_per_mm: tuple[float, float] = (6.0, 20.0)
     jpeg_quality: tuple[int, int] = (40, 95)
+    name_offset_mm: tuple[float, float] | None = None
 
     def apply(self, style: PageStyle, rng: np.random.Generator) -> PageStyle:
         """Return a changed style."""
@@ -63,6 +67,8 @@ class StyleJitter:
             quality = None if rng.random() < 0.5 else int(rng.integers(*self.jpeg_quality))
             grey = bool(rng.random() < 0.5)
             changes["degradation"] = Degradation(grey=grey, jpeg_quality=quality)
+        if self.name_offset_mm is not None and rng.random() < 0.5:
+            changes["name_offset_mm"] = rng.uniform(*self.name_offset_mm)
         return replace(style, **changes)  # type: ignore[arg-type]
 
 
