@@ -62,11 +62,15 @@ def test_the_first_channel_comes_from_a_network_of_one(tmp_path):
     load_weights(one, path)  # the same rounding to half precision
     with pytest.raises(WeightsError, match="another network"):
         load_weights(two, path)
-    load_weights(two, path, widen=True)
+    load_weights(two, path, fit_head=True)
     image = torch.rand(1, 3, 64, 128, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         torch.testing.assert_close(two(image)[:, :1], one(image), atol=1e-4, rtol=1e-4)
         assert two(image).shape[1] == 2
+    narrow = UNet("resnet18", None)
+    load_weights(narrow, saved(two, tmp_path / "two.safetensors", CHANNELS), fit_head=True)
+    with torch.inference_mode():
+        torch.testing.assert_close(narrow.eval()(image), two(image)[:, :1], atol=1e-3, rtol=1e-3)
 
 
 def test_dice_judges_each_channel_by_itself():

@@ -150,7 +150,7 @@ def test_inference_puts_ink_where_it_is(resize, shape, duration_s, monkeypatch):
     card = WeightsCard("unet", "resnet18", *CANVAS, 2.5, "random", resize=resize)
     monkeypatch.setattr(NetworkSegmenter, "card", card)
     monkeypatch.setattr(
-        NetworkSegmenter, "_logits", lambda self, small: 20 * (0.5 - small[..., 0] / np.float32(255))
+        NetworkSegmenter, "_logits", lambda self, small: 20 * (0.5 - small[None, ..., 0] / np.float32(255))
     )
     probability = NetworkSegmenter()(image, duration_s)
     assert probability.shape == shape

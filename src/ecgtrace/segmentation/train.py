@@ -75,7 +75,7 @@ def _train(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     )
     started_from = network.started_from
     if cfg.init_from is not None:
-        card = load_weights(network, resolve(cfg.init_from), widen=True)
+        card = load_weights(network, resolve(cfg.init_from), fit_head=True)
         started_from = f"{Path(cfg.init_from).name} ({card.started_from})"
     facts = {"started_from": started_from, "data_fingerprint": data_fingerprint(cfg, data)}
     run.log_facts(facts)

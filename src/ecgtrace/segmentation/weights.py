@@ -101,7 +101,7 @@ def read_card(path: Path) -> WeightsCard:
     return WeightsCard(**json.loads(metadata["card"]))
 
 
-def load_weights(network: nn.Module, path: Path, widen: bool = False) -> WeightsCard:
+def load_weights(network: nn.Module, path: Path, fit_head: bool = False) -> WeightsCard:
     """
     Fill a network from a weights file.
 
@@ -109,9 +109,9 @@ def load_weights(network: nn.Module, path: Path, widen: bool = False) -> Weights
     ----------
     network : nn.Module
     path : Path
-    widen : bool, optional
-        Whether the weights of a network that marks the target alone may fill the first channel of one
-        that marks more; the other channels then stay as they are. By default `False`.
+    fit_head : bool, optional
+        Whether weights for another number of channels may fill those that both have: channels that the
+        file lacks stay as they are, those that the network lacks are left out. By default `False`.
 
     Returns
     -------
@@ -126,11 +126,10 @@ def load_weights(network: nn.Module, path: Path, widen: bool = False) -> Weights
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     own = network.state_dict()
-    if widen:
+    if fit_head:
         for name in set(own) & set(tensors) & set(_HEAD):
-            if len(tensors[name]) < len(own[name]):
-                given = tensors[name].to(own[name].dtype)
-                tensors[name] = torch.cat([given, own[name][len(given) :]])
+            given = tensors[name][: len(own[name])].to(own[name].dtype)
+            tensors[name] = torch.cat([given, own[name][len(given) :]])
     wrong = sorted(set(own) ^ set(tensors)) or [n for n in own if own[n].shape != tensors[n].shape]
     if wrong:
         raise WeightsError(
