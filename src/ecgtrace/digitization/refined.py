@@ -15,7 +15,8 @@ from ecgtrace.digitization.ink import ink_density
 from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, reach_tips
 from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE, estimate_line_width
 from ecgtrace.digitization.skew import Upright, upright
-from ecgtrace.digitization.stroke import DEFAULT_FIT, FitOptions, Stroke, fit_stroke
+from ecgtrace.digitization.stroke import DEFAULT_FIT, FitOptions, Stroke, fit_stroke, misfit
+from ecgtrace.digitization.vertices import Comb, find_combs, put_right
 from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S, px_to_s
@@ -26,6 +27,11 @@ _SEEN = (0.5, 0.7)  # share of ink that the network sees: overlooks the trace, o
 _OVERLOOKED = 0.5  # likelihood of unclaimed ink where it overlooks the trace
 _USUAL_LINE_MM = 0.3
 _DENSEST_PX = 0.6  # vertices are not closer than this: the image says no more
+_LONGEST_SAMPLE_S = 0.04
+_OFF_COMB = 0.015  # share of its spacing that the vertices of a true comb stay within
+_WORSE_ON_COMB = 2.0  # factor of what is left unexplained: there are fewer vertices to explain it with
+_LOOSE_FIT = FitOptions(coarse_edges_px=(), steps=15)
+_HELD_FIT = FitOptions(coarse_edges_px=(), steps=30, tether_weight=1e3)
 
 
 FEATURES = ("doubt", "support", "hidden", "missing", "surplus", "elsewhere", "steepness")
@@ -84,7 +90,8 @@ class RefinedDigitizer:
     3. The stroke that was drawn is fitted to the ink density of the image (`stroke.fit_stroke`): the vertices
        of its centre line, width, edge, darkness, beginning and end.
     4. The neighbours are fitted in the same way to their ink, and the target once more with their share of
-       each pixel explained.
+       each pixel explained; with its vertices on the samples that it was drawn from, where its bends tell
+       how these lie (`vertices.find_combs`), else much closer.
     5. The signal is read off the centre line; time 0 is its first point.
 
     Attributes
@@ -97,15 +104,16 @@ class RefinedDigitizer:
     px_per_mm : float or None
         Overrides the detection of the grid.
     fit : FitOptions
-    expectation, stroke, joint, second_channel : bool
+    expectation, stroke, joint, second_channel, samples : bool
         Parts that can be left out, to see what each is worth: the start at the expected row instead of the
-        middle of the path; the fit of the stroke; that of the neighbours; the network's channel for them.
+        middle of the path; the fit of the stroke; that of the neighbours; the network's channel for them;
+        the vertices where the line was drawn with them.
     unclaimed : float
         Likelihood, for the path, of ink that the network gives to nobody: it overlooks some where print
         crosses the trace.
     sharpen : float
-        Corners are drawn and fitted a little too round: each point moves away from the chord over 1.6 line
-        widths by this share of its distance. Measured on validation crops (+1.6 dB without overlap) and on
+        Corners come out a little too round where the samples are not known: each point moves away from the
+        chord over 1.6 line widths by this share of its distance. Measured on validation crops (+1.6 dB without overlap) and on
         crops of the published dataset's own generator (+0.8 dB).
     deskew : bool
         Whether a scan that lies askew is turned upright first (`skew.find_skew`).
@@ -126,6 +134,7 @@ class RefinedDigitizer:
     stroke: bool = True
     joint: bool = True
     second_channel: bool = True
+    samples: bool = True
     unclaimed: float = 0.1
     sharpen: float = 0.03
     max_hidden_s: float = 0.06
@@ -253,16 +262,49 @@ class RefinedDigitizer:
             return Explained(line, (), ink, target, nothing)
         claim = _claim(target, other, width_px)
         line = fit_stroke(ink, line, claim, None, self.fit, free)
-        line = _again(line, step_px)
         others = nothing
         neighbours: tuple[Stroke, ...] = ()
         if self.joint and other is not None:
             neighbours = self._neighbours(ink, other, line)
             for neighbour in neighbours:
                 np.maximum(others, neighbour.coverage(ink.shape) * np.float32(0.98), out=others)
+        on_samples = self._on_samples(ink, line, claim, others) if self.samples and all(free) else None
+        if on_samples is not None:
+            return Explained(on_samples, neighbours, ink, target, others)
         final = replace(self.fit, coarse_edges_px=())
-        line = fit_stroke(ink, line, claim, others, final, free)
+        line = fit_stroke(ink, _again(line, step_px), claim, others, final, free)
         return Explained(line, neighbours, ink, target, others)
+
+    def _on_samples(
+        self,
+        ink: NDArray[np.float32],
+        line: Stroke,
+        claim: NDArray[np.float32],
+        others: NDArray[np.float32],
+    ) -> Stroke | None:
+        """Fit the line with its vertices where it was drawn with them, if the image tells where."""
+        step_px = float(np.median(np.diff(line.x_px)))
+        longest_px = step_px * max(4.0, _LONGEST_SAMPLE_S * self.fs_hz)
+        fine = misfit(ink, line, claim, others)
+        best: tuple[float, Comb, Stroke] | None = None
+        for comb in find_combs(line, 2 * step_px, longest_px):
+            fitted = fit_stroke(
+                ink, replace(comb.lay(line), joins=True), claim, others, _LOOSE_FIT, (False, False)
+            )
+            comb, off = put_right(comb, fitted)
+            worse = misfit(ink, fitted, claim, others) / fine
+            if off > _OFF_COMB or worse > _WORSE_ON_COMB:
+                continue
+            if best is None or off * worse < best[0]:
+                best = (off * worse, comb, fitted)
+            if off < _OFF_COMB / 2 and worse < 1.6:
+                break
+        if best is None:
+            return None
+        _, comb, fitted = best
+        fitted = fit_stroke(ink, comb.lay(fitted), claim, others, _LOOSE_FIT, (False, False))
+        comb, _ = put_right(comb, fitted)
+        return fit_stroke(ink, comb.lay(fitted), claim, others, _HELD_FIT, (False, False))
 
     def _unclaimed(
         self, ink: NDArray[np.float32], target: NDArray[np.float32], strange: NDArray[np.float32]
@@ -366,8 +408,10 @@ class RefinedDigitizer:
         """
         Give back to corners what the fit rounds off.
 
-        Renderers draw the outside of a corner a little too tight, and a corner between two vertices is cut.
+        A corner between two vertices is cut. Vertices where the line was drawn with them cut none.
         """
+        if line.joins:
+            return line
         reach = 0.8 * 2 * line.half_width_px
         x, y = line.x_px, line.y_px
         chord = (np.interp(x - reach, x, y) + np.interp(x + reach, x, y)) / 2

@@ -39,6 +39,9 @@ class Stroke:
     cap_px : float
         Radius of the round ends. Where it is not half of the line's width, time 0 would be off by the
         difference: OpenCV draws ends 0.1 px smaller.
+    joins : bool
+        Whether vertices are joined with that radius, too: those of a line whose vertices are the ones that
+        were drawn. By default `False`: with half of the line's width.
     edge_px : float
         Standard deviation of the edge's softness.
     darkness : float
@@ -51,11 +54,12 @@ class Stroke:
     cap_px: float
     edge_px: float = 0.5
     darkness: float = 1.0
+    joins: bool = False
 
     def coverage(self, shape: tuple[int, int]) -> NDArray[np.float32]:
         """Return the share of each pixel of an image that the stroke covers."""
         out = np.zeros(shape, np.float32)
-        _cover(out, self.x_px, self.y_px, self.half_width_px, self.cap_px, self.edge_px)
+        _cover(out, self.x_px, self.y_px, self.half_width_px, self.cap_px, self.edge_px, self.joins)
         return out
 
 
@@ -109,7 +113,7 @@ def _nearest(px, py, x, y, first, last):  # type: ignore[no-untyped-def]  # prag
 
 
 @njit(cache=True, fastmath=True)
-def _cover(out, px, py, half_width, cap, edge):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _cover(out, px, py, half_width, cap, edge, joins):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     height, width = out.shape
     reach = half_width + _REACH_EDGES * edge
     n = len(px)
@@ -129,7 +133,8 @@ def _cover(out, px, py, half_width, cap, edge):  # type: ignore[no-untyped-def] 
             d2, k, t = _nearest(px, py, c, r, first, last)
             if d2 < reach * reach:
                 at_end = (k == 0 and t == 0.0) or (k == n - 2 and t == 1.0)
-                radius = cap if at_end else half_width
+                at_join = joins and (t == 0.0 or t == 1.0)
+                radius = cap if at_end or at_join else half_width
                 cover = 0.5 * math.erfc((math.sqrt(d2) - radius) / (1.4142135623730951 * edge))
                 out[r, c] = max(out[r, c], cover)
 
@@ -156,6 +161,7 @@ def _accumulate(  # type: ignore[no-untyped-def]
     cap,
     edge,
     darkness,
+    joins,
     normal,
     gradient,
     shape_normal,
@@ -192,7 +198,8 @@ def _accumulate(  # type: ignore[no-untyped-def]
                 d = math.sqrt(d2)
                 at_start = k == 0 and t == 0.0
                 at_end = k == n - 2 and t == 1.0
-                z = (d - (cap if at_start or at_end else half_width)) / edge
+                is_round = at_start or at_end or (joins and (t == 0.0 or t == 1.0))
+                z = (d - (cap if is_round else half_width)) / edge
                 cover = 0.5 * math.erfc(z / 1.4142135623730951)
                 left = 1.0 - others[r, c]
                 model = darkness * (1.0 - left * (1.0 - cover))
@@ -207,8 +214,8 @@ def _accumulate(  # type: ignore[no-untyped-def]
                     ny = (r - py[k] - t * (py[k + 1] - py[k])) / d
                 _add(normal, gradient, 2 * k, bell * nx, bell * ny, t, w, residual)
                 j = (
-                    0.0 if at_start or at_end else bell,
-                    bell if at_start or at_end else 0.0,
+                    0.0 if is_round else bell,
+                    bell if is_round else 0.0,
                     bell * z,
                     model / darkness,
                     bell * nx if at_start else 0.0,
@@ -266,6 +273,31 @@ def fit_stroke(
     return fit.run(replace(stroke, edge_px=final_edge), options.steps, free=True)
 
 
+def misfit(
+    ink: NDArray[np.float32],
+    stroke: Stroke,
+    claim: NDArray[np.float32],
+    others: NDArray[np.float32],
+) -> float:
+    """
+    Return what a stroke leaves unexplained: the sum of squares that `fit_stroke` lowers, without priors.
+
+    Parameters
+    ----------
+    ink, claim, others
+        As for `fit_stroke`.
+    stroke : Stroke
+
+    Returns
+    -------
+    float
+    """
+    model = stroke.darkness * (1 - (1 - others) * (1 - stroke.coverage((ink.shape[0], ink.shape[1]))))
+    residual = ink - model
+    near = model > 0  # ink elsewhere is no stroke's that could reach it
+    return float((np.where(residual > 0, claim, 1.0) * residual**2)[near].sum())
+
+
 @dataclass(frozen=True, eq=False)
 class _Fit:
     ink: NDArray[np.float32]
@@ -298,6 +330,7 @@ class _Fit:
             stroke.cap_px,
             stroke.edge_px,
             stroke.darkness,
+            stroke.joins,
             normal,
             gradient,
             shape_normal,
