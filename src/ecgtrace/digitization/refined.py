@@ -113,8 +113,8 @@ class RefinedDigitizer:
         crosses the trace.
     sharpen : float
         Corners come out a little too round where the samples are not known: each point moves away from the
-        chord over 1.6 line widths by this share of its distance. Measured on validation crops (+1.6 dB without overlap) and on
-        crops of the published dataset's own generator (+0.8 dB).
+        chord over 1.6 line widths by this share of its distance. Measured on validation crops (+1.6 dB
+        without overlap) and on crops of the published dataset's own generator (+0.8 dB).
     deskew : bool
         Whether a scan that lies askew is turned upright first (`skew.find_skew`).
     max_hidden_s : float

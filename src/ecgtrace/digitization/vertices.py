@@ -47,7 +47,8 @@ class Comb(NamedTuple):
         first, last = self.nearest(line.x_px[0]), self.nearest(line.x_px[-1])
         n = max(3, round((last - first) / self.spacing_px) + 1)
         x = first + np.arange(n) * self.spacing_px
-        return replace(line, x_px=x, y_px=np.interp(x, line.x_px, line.y_px))
+        y = np.interp(x, line.x_px, line.y_px).astype(np.float64)
+        return replace(line, x_px=np.asarray(x, np.float64), y_px=y)
 
 
 def bends(line: Stroke) -> FloatArray:
