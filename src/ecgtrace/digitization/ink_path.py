@@ -11,6 +11,9 @@ References
        IEEE Trans Inf Theory 1967;13(2):260-269. https://doi.org/10.1109/TIT.1967.1054010
 """
 
+from typing import NamedTuple
+
+import cv2
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -19,6 +22,9 @@ from ecgtrace.types import FloatArray
 
 _TIP_INK = 0.75
 _LEAST = 1e-3  # likelihood of a pixel that no ink speaks for
+_TOUCH = 1e-4  # cost of a pixel of ink: of two ways through ink, the shorter
+_MISSED = 0.5  # ink that is likelier the target's than this is missed
+_MOST_DETOURS = 12
 
 
 @njit(cache=True)
@@ -82,8 +88,136 @@ def cheapest_path(likelihood: NDArray[np.floating]) -> tuple[NDArray[np.int32], 
     >>> enter.tolist(), leave.tolist()
     ([2, 2, 2, 2, 2], [2, 2, 2, 2, 2])
     """
-    cost = -np.log(np.clip(likelihood, _LEAST, 1)).astype(np.float64)
-    return _cheapest(cost + 1e-4, -1, -1)
+    return _cheapest(_cost(likelihood), -1, -1)
+
+
+def _cost(likelihood: NDArray[np.floating]) -> FloatArray:
+    return np.asarray(-np.log(np.clip(likelihood, _LEAST, 1)) + _TOUCH, np.float64)
+
+
+class _Way(NamedTuple):
+    """A path, and the places (column, row) that it was made to pass."""
+
+    enter: NDArray[np.int32]
+    leave: NDArray[np.int32]
+    places: dict[int, int]
+
+    def touched(self, height: int) -> NDArray[np.bool_]:
+        low, high = np.minimum(self.enter, self.leave), np.maximum(self.enter, self.leave)
+        for column, place in self.places.items():
+            low[column], high[column] = min(low[column], place), max(high[column], place)
+        row = np.arange(height)[:, None]
+        return np.asarray((row >= low) & (row <= high))
+
+    def price(self, cost: FloatArray) -> float:
+        return float(cost[self.touched(len(cost))].sum())
+
+    def through(self, cost: FloatArray, column: int, row: int) -> "_Way":
+        """Return the way that passes one more place; only the part between the places beside it changes."""
+        left = max((c for c in self.places if c < column), default=None)
+        right = min((c for c in self.places if c > column), default=None)
+        enter, leave = self.enter.copy(), self.leave.copy()
+        for first, last, start, end in (
+            (left, column, None if left is None else self.places[left], row),
+            (column, right, row, None if right is None else self.places[right]),
+        ):
+            part = slice(first or 0, None if last is None else last + 1)
+            a, b = _cheapest(cost[:, part], -1 if start is None else start, -1 if end is None else end)
+            # Of a place's own column, the part on its left has the entrance, that on its right the exit.
+            enter[part][int(first is not None) :] = a[int(first is not None) :]
+            stop = len(b) - int(last is not None)
+            leave[part][:stop] = b[:stop]
+        return _Way(enter, leave, {**self.places, column: row})
+
+
+def explaining_path(
+    likelihood: NDArray[np.floating], own: NDArray[np.floating], half_width_px: float, worth: float = 0.3
+) -> tuple[NDArray[np.int32], NDArray[np.int32], dict[int, int]]:
+    """
+    Find the cheapest path that leaves no ink of the target aside.
+
+    The cheapest path cuts a narrow wave short wherever other print closes a shorter way between its flanks.
+    Ink that is the target's and lies off the path then calls for a detour by its farthest point, which is
+    made if it costs little for the ink that it takes in.
+
+    Parameters
+    ----------
+    likelihood : ndarray of float, shape (height, width)
+        As for `cheapest_path`.
+    own : ndarray of float, shape (height, width)
+        Ink times its probability to be the target's.
+    half_width_px : float
+        Of the line.
+    worth : float, optional
+        What a detour may cost for each px of line that it takes in.
+
+    Returns
+    -------
+    enter, leave : ndarray of int32, shape (width,)
+    places : dict of int to int
+        Columns and rows of the points that detours lead to, on the centre line.
+
+    Examples
+    --------
+    A wave whose flanks are joined below its tip; the path is led there through both:
+
+    >>> ink = np.zeros((9, 9))
+    >>> ink[8, [0, 1, 2, 6, 7, 8]] = ink[1:9, [2, 6]] = ink[6, 2:7] = ink[1, 2:7] = 1
+    >>> own = ink.copy()
+    >>> own[6, 3:6] = 0
+    >>> enter, leave = cheapest_path(ink)
+    >>> int(min(enter.min(), leave.min()))
+    6
+    >>> enter, leave, places = explaining_path(ink, own, 0.5)
+    >>> int(min(enter.min(), leave.min()))
+    1
+    """
+    height = len(likelihood)
+    cost = _cost(likelihood)
+    enter, leave = _cheapest(cost, -1, -1)
+    way = _Way(enter, leave, {})
+    size = 2 * round(half_width_px + 1) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    mine = own > _MISSED
+    refused = np.zeros(mine.shape, bool)
+    for _ in range(_MOST_DETOURS):
+        touched = way.touched(height)
+        missed = mine & ~refused & (cv2.dilate(touched.astype(np.uint8), disc) == 0)
+        n, labels, stats, _ = cv2.connectedComponentsWithStats(missed.astype(np.uint8), connectivity=8)
+        if n < 2:
+            break
+        label = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+        if stats[label, cv2.CC_STAT_AREA] < 2 * half_width_px * size:
+            break
+        column, row = _farthest(labels == label, way, half_width_px)
+        detour = way.through(cost, column, row) if column not in way.places else way
+        gained = cv2.dilate(detour.touched(height).astype(np.uint8), disc) > 0
+        before = cv2.dilate(touched.astype(np.uint8), disc) > 0
+        length = (int((mine & gained).sum()) - int((mine & before).sum())) / (2 * half_width_px)
+        if length > size and detour.price(cost) - way.price(cost) < worth * length:
+            way = detour
+        else:
+            refused |= labels == label
+    return way.enter, way.leave, way.places
+
+
+def _farthest(blot: NDArray[np.bool_], way: _Way, half_width_px: float) -> tuple[int, int]:
+    """Column, and row of the centre line, where a blot reaches farthest up or down from the path."""
+    columns = np.flatnonzero(blot.any(axis=0))
+    top = blot[:, columns].argmax(axis=0)
+    bottom = len(blot) - 1 - blot[::-1, columns].argmax(axis=0)
+    middle = (way.enter[columns] + way.leave[columns]) / 2
+    up, down = middle - top, bottom - middle
+    best = int(np.argmax(np.maximum(up, down)))
+    inside = round(half_width_px - 0.5)
+    if up[best] >= down[best]:
+        # Of a tip that is flat, the middle.
+        level = columns[top <= top[best] + 1]
+        row = min(int(top[best]) + inside, int(bottom[best]))
+    else:
+        level = columns[bottom >= bottom[best] - 1]
+        row = max(int(bottom[best]) - inside, int(top[best]))
+    return int(level[len(level) // 2]), row
 
 
 def expected_rows(

@@ -12,7 +12,7 @@ from scipy.ndimage import map_coordinates
 from ecgtrace.digitization.autocorrelation import estimate_grid_by_autocorrelation
 from ecgtrace.digitization.grid import detect_grid
 from ecgtrace.digitization.ink import ink_density
-from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, reach_tips
+from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, explaining_path, reach_tips
 from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE, estimate_line_width
 from ecgtrace.digitization.skew import Upright, upright
 from ecgtrace.digitization.stroke import DEFAULT_FIT, FitOptions, Stroke, fit_stroke, misfit
@@ -30,6 +30,7 @@ _DENSEST_PX = 0.6  # vertices are not closer than this: the image says no more
 _LONGEST_SAMPLE_S = 0.04
 _OFF_COMB = 0.015  # share of its spacing that the vertices of a true comb stay within
 _WORSE_ON_COMB = 2.0  # factor of what is left unexplained: there are fewer vertices to explain it with
+_ROUGH: dict[str, Any] = {"coarse_steps": 8, "steps": 8, "tolerance": 2e-3}
 _LOOSE_FIT = FitOptions(coarse_edges_px=(), steps=15)
 _HELD_FIT = FitOptions(coarse_edges_px=(), steps=30, tether_weight=1e3)
 
@@ -179,18 +180,19 @@ class RefinedDigitizer:
         """
         scan = upright(image) if self.deskew else Upright(image, np.eye(2, 3), 0.0)
         scale = self.find_scale(scan.image)
+        ink = ink_density(scan.image)
         if mask is None:
             if self.segmenter is None:
                 raise ConfigError("this digitizer has no network; pass a mask with each image")
             duration_s = px_to_s(image.shape[1], scale.px_per_mm_x)
-            channels = self.segmenter.channels(_thickened(scan.image, scale), duration_s=duration_s)
+            channels = self.segmenter.channels(_thickened(scan.image, ink, scale), duration_s=duration_s)
         else:
             channels = np.asarray(mask, np.float32)
             channels = channels if channels.ndim == 3 else channels[None]
             if scan.angle_deg:
                 size = (scan.image.shape[1], scan.image.shape[0])
                 channels = np.stack([cv2.warpAffine(part, scan.matrix, size) for part in channels])
-        found = self.explain(scan.image, channels, scale)
+        found = self.explain(scan.image, channels, scale, ink)
         return self.read_off(found, scale, scan, image.shape[1])
 
     def find_scale(self, image: NDArray[np.uint8]) -> GridScale:
@@ -210,7 +212,13 @@ class RefinedDigitizer:
             except GridNotFoundError:
                 raise error from None
 
-    def explain(self, image: NDArray[np.uint8], channels: NDArray[np.float32], scale: GridScale) -> Explained:
+    def explain(
+        self,
+        image: NDArray[np.uint8],
+        channels: NDArray[np.float32],
+        scale: GridScale,
+        ink: NDArray[np.float32] | None = None,
+    ) -> Explained:
         """
         Fit the target's stroke, and those of its neighbours.
 
@@ -220,6 +228,8 @@ class RefinedDigitizer:
         channels : ndarray of float32, shape (n_channels, height, width)
             Probability of ink of the target, and, where it is known, of the neighbours.
         scale : GridScale
+        ink : ndarray of float32, shape (height, width), optional
+            Ink density of the image, where it is known already.
 
         Returns
         -------
@@ -230,7 +240,7 @@ class RefinedDigitizer:
         TraceNotFoundError
             If no ink is likely to be the target's.
         """
-        ink = ink_density(image)
+        ink = ink_density(image) if ink is None else ink
         target = channels[0]
         other = channels[1] if len(channels) > 1 and self.second_channel else None
         dark = _saturated(ink, target)
@@ -240,13 +250,16 @@ class RefinedDigitizer:
         strange = 1 - (other if other is not None else target)
         free_ink = np.float32(self._unclaimed(ink, target, strange)) * strange
         likely = dark * (target + (1 - target) * free_ink)
-        enter, leave = cheapest_path(likely[:, first : last + 1])
         width_px = _line_width(ink, target)
+        enter, leave, places = explaining_path(
+            likely[:, first : last + 1], own[:, first : last + 1], width_px / 2
+        )
         ends = float(enter[0]), float(leave[-1])
         if self.expectation:
             rows = expected_rows(own[:, first : last + 1], enter, leave, width_px / 2 + 1)
         else:
             rows = (enter + leave) / 2
+        rows[list(places)] = list(places.values())
         rows = reach_tips(own[:, first : last + 1], rows, width_px / 2)
         # Half a line width of columns is cut off at each end, but not the rows that the path passes there.
         rows[0], rows[-1] = ends
@@ -261,7 +274,9 @@ class RefinedDigitizer:
         if not self.stroke:
             return Explained(line, (), ink, target, nothing)
         claim = _claim(target, other, width_px)
-        line = fit_stroke(ink, line, claim, None, self.fit, free)
+        # Rough where samples are sought: their comb tells itself long before the last tenth of a pixel.
+        rough = replace(self.fit, **_ROUGH) if self.samples else self.fit
+        line = fit_stroke(ink, line, claim, None, rough, free)
         others = nothing
         neighbours: tuple[Stroke, ...] = ()
         if self.joint and other is not None:
@@ -496,12 +511,12 @@ def _long_runs(where: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
     return result
 
 
-def _thickened(image: NDArray[np.uint8], scale: GridScale) -> NDArray[np.uint8]:
+def _thickened(image: NDArray[np.uint8], ink: NDArray[np.float32], scale: GridScale) -> NDArray[np.uint8]:
     """Draw lines that are thinner than those that the network was trained on thicker, for its eyes alone."""
-    ink = ink_density(image) > _SURE
-    if not ink.any():
+    dark = ink > _SURE
+    if not dark.any():
         return image
-    missing_px = _USUAL_LINE_MM * scale.px_per_mm_y - estimate_line_width(ink)
+    missing_px = _USUAL_LINE_MM * scale.px_per_mm_y - estimate_line_width(dark)
     if missing_px < _USUAL_LINE_MM * scale.px_per_mm_y / 2:
         return image
     size = round(missing_px) + 1
