@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ecgtrace.digitization.ink import ink_density
-from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, reach_tips
+from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, explaining_path, reach_tips
 from ecgtrace.digitization.skew import find_skew, upright
 from ecgtrace.digitization.stroke import FitOptions, Stroke, fit_stroke
 
@@ -169,3 +169,45 @@ def test_paper_without_a_grid_tells_no_angle(noise_std):
     image = np.full((160, 400, 3), 250.0) + np.random.default_rng(0).normal(0, noise_std, (160, 400, 3))
     image[70:74] = 0
     assert find_skew(np.clip(image, 0, 255).astype(np.uint8)) == 0
+
+
+def joined_flanks():
+    """A wave whose flanks other print joins at row 6, and its own ink."""
+    ink = np.zeros((12, 15))
+    ink[10, :5] = ink[10, 10:] = ink[2:11, [4, 10]] = ink[6, 4:11] = ink[2, 4:11] = 1
+    own = ink.copy()
+    own[6, 5:10] = 0
+    return ink, own
+
+
+def test_a_wave_is_followed_past_print_that_joins_its_flanks():
+    ink, own = joined_flanks()
+    enter, leave = cheapest_path(ink)
+    assert min(enter.min(), leave.min()) == 6
+    enter, leave, places = explaining_path(ink, own, 0.5)
+    assert min(enter.min(), leave.min()) == 2
+    assert list(places.values()) == [2]
+    # It still comes and goes by the flanks.
+    assert enter[0] == leave[-1] == 10
+    touched = np.stack([np.minimum(enter, leave), np.maximum(enter, leave)])
+    assert (touched[0, 5:10] == 2).all()
+    assert touched[:, 4].tolist() == [2, 10]
+
+
+def test_no_detour_over_bare_paper():
+    """Ink that the network gives to the target, but that no ink leads to: a blot of a neighbour."""
+    ink = np.zeros((30, 15))
+    ink[28] = ink[2:20, 6:9] = 1
+    enter, leave, places = explaining_path(ink, ink, 0.5)
+    assert places == {}
+    assert (enter == 28).all()
+    assert (leave == 28).all()
+
+
+def test_detours_keep_to_the_places_before():
+    """Two waves of this kind: the second detour leaves the first where it is."""
+    ink, own = (np.hstack([part, part]) for part in joined_flanks())
+    enter, leave, places = explaining_path(ink, own, 0.5)
+    assert sorted(places.values()) == [2, 2]
+    assert (np.minimum(enter, leave)[[7, 22]] == 2).all()
+    assert (enter[1:] == leave[:-1]).all()
