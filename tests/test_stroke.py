@@ -196,8 +196,8 @@ def test_a_wave_is_followed_past_print_that_joins_its_flanks():
 
 def test_no_detour_over_bare_paper():
     """Ink that the network gives to the target, but that no ink leads to: a blot of a neighbour."""
-    ink = np.zeros((30, 15))
-    ink[28] = ink[2:20, 6:9] = 1
+    ink = np.zeros((30, 61))
+    ink[28] = ink[2:20, 29:32] = 1
     enter, leave, places = explaining_path(ink, ink, 0.5)
     assert places == {}
     assert (enter == 28).all()
