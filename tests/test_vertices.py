@@ -117,6 +117,19 @@ def test_a_line_without_a_comb_keeps_its_own_vertices():
     assert on_samples(x, y) is None
 
 
+def test_the_steps_of_pixels_are_no_samples():
+    """A straight line on a mask of 0 and 1 bends a little at every step of a pixel, at even distances."""
+    x = np.array([10.0, 600.0])
+    y = np.array([30.0, 129.0])
+    ink = (stroke_coverage(np.stack([x, y], axis=1), 4.8, (0, 0, SHAPE[1], SHAPE[0])) > 127).astype(
+        np.float32
+    )
+    everywhere, nothing = np.ones_like(ink), np.zeros_like(ink)
+    start = Stroke(np.arange(10, 600, 0.78), np.interp(np.arange(10, 600, 0.78), x, y), 2.4, 2.3, 0.4)
+    line = fit_stroke(ink, start, everywhere, nothing, FitOptions(coarse_edges_px=()))
+    assert RefinedDigitizer(px_per_mm=15.64)._on_samples(ink, line, everywhere, nothing) is None
+
+
 def test_misfit_by_hand():
     """A drawn line explains itself; without it all its ink that is its own is left, squared."""
     x = np.array([5.0, 15, 25])

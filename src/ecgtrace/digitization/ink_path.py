@@ -131,7 +131,7 @@ class _Way(NamedTuple):
 
 
 def explaining_path(
-    likelihood: NDArray[np.floating], own: NDArray[np.floating], half_width_px: float, worth: float = 0.3
+    likelihood: NDArray[np.floating], own: NDArray[np.floating], half_width_px: float, worth: float = 2.0
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], dict[int, int]]:
     """
     Find the cheapest path that leaves no ink of the target aside.
@@ -149,7 +149,8 @@ def explaining_path(
     half_width_px : float
         Of the line.
     worth : float, optional
-        What a detour may cost for each px of line that it takes in.
+        What a detour may cost for each px of line that it takes in; bare paper costs 7 for each px. Of 0.3, 1,
+        2, 3 and 5 the best on validation crops with overlap.
 
     Returns
     -------

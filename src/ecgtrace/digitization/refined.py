@@ -16,7 +16,7 @@ from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, explain
 from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE, estimate_line_width
 from ecgtrace.digitization.skew import Upright, upright
 from ecgtrace.digitization.stroke import DEFAULT_FIT, FitOptions, Stroke, fit_stroke, misfit
-from ecgtrace.digitization.vertices import Comb, find_combs, put_right
+from ecgtrace.digitization.vertices import Comb, bends, find_combs, put_right
 from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S, px_to_s
@@ -29,6 +29,8 @@ _USUAL_LINE_MM = 0.3
 _DENSEST_PX = 0.6  # vertices are not closer than this: the image says no more
 _LONGEST_SAMPLE_S = 0.04
 _OFF_COMB = 0.015  # share of its spacing that the vertices of a true comb stay within
+_LEAST_BEND = 0.2  # px per px: pixels give a straight line smaller ones
+_FEWEST_BENDS = 8
 _WORSE_ON_COMB = 2.0  # factor of what is left unexplained: there are fewer vertices to explain it with
 _ROUGH: dict[str, Any] = {"coarse_steps": 8, "steps": 8, "tolerance": 2e-3}
 _LOOSE_FIT = FitOptions(coarse_edges_px=(), steps=15)
@@ -86,8 +88,8 @@ class RefinedDigitizer:
     Digitize a crop by explaining its ink.
 
     1. The network tells the ink of the target and that of the neighbours (two channels; both may be on).
-    2. A path through ink that is the target's (`ink_path.cheapest_path`), and the expected row of the ink
-       around it, start the fit.
+    2. A path through ink that is the target's, and that leaves none of it aside (`ink_path.explaining_path`),
+       and the expected row of the ink around it, start the fit.
     3. The stroke that was drawn is fitted to the ink density of the image (`stroke.fit_stroke`): the vertices
        of its centre line, width, edge, darkness, beginning and end.
     4. The neighbours are fitted in the same way to their ink, and the target once more with their share of
@@ -105,10 +107,10 @@ class RefinedDigitizer:
     px_per_mm : float or None
         Overrides the detection of the grid.
     fit : FitOptions
-    expectation, stroke, joint, second_channel, samples : bool
+    expectation, stroke, joint, second_channel, samples, detours : bool
         Parts that can be left out, to see what each is worth: the start at the expected row instead of the
         middle of the path; the fit of the stroke; that of the neighbours; the network's channel for them;
-        the vertices where the line was drawn with them.
+        the vertices where the line was drawn with them; the path that leaves no ink of the target aside.
     unclaimed : float
         Likelihood, for the path, of ink that the network gives to nobody: it overlooks some where print
         crosses the trace.
@@ -136,6 +138,7 @@ class RefinedDigitizer:
     joint: bool = True
     second_channel: bool = True
     samples: bool = True
+    detours: bool = True
     unclaimed: float = 0.1
     sharpen: float = 0.03
     max_hidden_s: float = 0.06
@@ -251,16 +254,19 @@ class RefinedDigitizer:
         free_ink = np.float32(self._unclaimed(ink, target, strange)) * strange
         likely = dark * (target + (1 - target) * free_ink)
         width_px = _line_width(ink, target)
-        enter, leave, places = explaining_path(
-            likely[:, first : last + 1], own[:, first : last + 1], width_px / 2
-        )
+        part = np.s_[:, first : last + 1]
+        if self.detours:
+            enter, leave, places = explaining_path(likely[part], own[part], width_px / 2)
+        else:
+            enter, leave = cheapest_path(likely[part])
+            places = {}
         ends = float(enter[0]), float(leave[-1])
         if self.expectation:
-            rows = expected_rows(own[:, first : last + 1], enter, leave, width_px / 2 + 1)
+            rows = expected_rows(own[part], enter, leave, width_px / 2 + 1)
         else:
             rows = (enter + leave) / 2
         rows[list(places)] = list(places.values())
-        rows = reach_tips(own[:, first : last + 1], rows, width_px / 2)
+        rows = reach_tips(own[part], rows, width_px / 2)
         # Half a line width of columns is cut off at each end, but not the rows that the path passes there.
         rows[0], rows[-1] = ends
         columns = np.arange(first, last + 1, dtype=np.float64)
@@ -308,7 +314,8 @@ class RefinedDigitizer:
             )
             comb, off = put_right(comb, fitted)
             worse = misfit(ink, fitted, claim, others) / fine
-            if off > _OFF_COMB or worse > _WORSE_ON_COMB:
+            seen = np.count_nonzero(np.abs(bends(fitted)) > _LEAST_BEND)
+            if off > _OFF_COMB or worse > _WORSE_ON_COMB or seen < _FEWEST_BENDS:
                 continue
             if best is None or off * worse < best[0]:
                 best = (off * worse, comb, fitted)

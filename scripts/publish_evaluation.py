@@ -1,0 +1,122 @@
+"""
+Publish the evaluation of `refined`: its files into experiments/ptbxl_refined, its tables into the pages.
+
+    python scripts/publish_evaluation.py RUN_DIR     what evaluate.py compare=[proposed,baseline] left there
+
+Tables stand between `<!-- evaluation -->` or `<!-- demands -->` and `<!-- end -->` in README.md,
+MODEL_CARD.md and experiments/README.md, so that no number there is typed.
+"""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "experiments" / "ptbxl_refined"
+FILES = (
+    "all.md",
+    "non_overlap.md",
+    "overlap.md",
+    "metrics.json",
+    "provenance.json",
+    "rows.csv",
+    "summary.csv",
+)
+PAGES = ("README.md", "MODEL_CARD.md", "experiments/README.md")
+DIGITIZERS = ("baseline", "proposed", "refined")
+SUBSETS = (("non_overlap", "no overlap"), ("overlap", "overlap"))
+ROWS = (
+    ("mse_mean", "MSE (mV²)"),
+    ("r_mean", "r"),
+    ("r_min", "worst r"),
+    ("snr_mean", "mean SNR (dB)"),
+    ("snr_median", "median SNR (dB)"),
+)
+PAPER = {  # Tables I and II of the paper: paper-ecg, proposed
+    ("non_overlap", "mse_mean"): ("0.0015", "0.0010"),
+    ("non_overlap", "r_mean"): ("0.9366", "0.9644"),
+    ("non_overlap", "r_min"): ("0.7838", "0.8572"),
+    ("overlap", "mse_mean"): ("0.0178", "0.0029"),
+    ("overlap", "r_mean"): ("0.8676", "0.9641"),
+    ("overlap", "r_min"): ("0.1897", "0.6256"),
+}
+DEMANDS = (
+    ("non_overlap", "snr_mean", "mean SNR", 38.0, "at least", " dB"),
+    ("non_overlap", "r_mean", "r", 0.9995, "at least", ""),
+    ("non_overlap", "mse_mean", "MSE", 2e-5, "at most", " mV²"),
+    ("non_overlap", "n_failed", "failed", 0, "at most", ""),
+    ("overlap", "snr_median", "median SNR", 30.0, "at least", " dB"),
+    ("overlap", "r_mean", "r", 0.99, "at least", ""),
+    ("overlap", "r_min", "worst r", 0.85, "at least", ""),
+    ("overlap", "mse_mean", "MSE", 1e-3, "at most", " mV²"),
+)
+
+
+def number(name: str, value: float) -> str:
+    """Format a statistic as its kind is read."""
+    if name.startswith("snr"):
+        return f"{value:.1f}"
+    if name.startswith("mse"):
+        return f"{value:.4f}" if value >= 0.0005 else f"{value:.1e}"
+    return f"{value:g}" if name == "n_failed" else f"{value:.4f}" if value < 0.9995 else f"{value:.5f}"
+
+
+def cell(statistics: dict[str, float], name: str) -> str:
+    """Return a value with its interval, where it has one."""
+    text = number(name, statistics[name])
+    if f"{name}_low" not in statistics:
+        return text
+    return f"{text} [{number(name, statistics[f'{name}_low'])}, {number(name, statistics[f'{name}_high'])}]"
+
+
+def evaluation(metrics: dict) -> str:  # type: ignore[type-arg]
+    """Return the table of all digitizers beside the paper's."""
+    lines = [
+        "| | baseline | proposed | **refined** | paper: paper-ecg | paper: proposed |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for subset, title in SUBSETS:
+        of = metrics[subset]["digitizers"]
+        for name, what in ROWS:
+            cells = [cell(of[digitizer], name) for digitizer in DIGITIZERS]
+            paper = PAPER.get((subset, name), ("", ""))
+            head = f"{title} (n={metrics[subset]['n_crops']}): {what}"
+            lines.append("| " + " | ".join([head, *cells, *paper]) + " |")
+    return "\n".join(lines)
+
+
+def demands(metrics: dict) -> str:  # type: ignore[type-arg]
+    """Return what was wanted of `refined` beside what was found."""
+    titles = dict(SUBSETS)
+    lines = ["| demand | wanted | found | holds |", "| --- | --- | --- | --- |"]
+    for subset, name, what, wanted, sense, unit in DEMANDS:
+        found = metrics[subset]["digitizers"]["refined"][name]
+        holds = found >= wanted if sense == "at least" else found <= wanted
+        lines.append(
+            f"| {titles[subset]}, {what} | {sense} {wanted:g}{unit} | {number(name, found)}{unit} "
+            f"| {'yes' if holds else 'no'} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Copy the files and write the tables."""
+    source = Path(sys.argv[1])
+    metrics = json.loads((source / "metrics.json").read_text())
+    for name in FILES:
+        shutil.copyfile(source / name, FOLDER / name)
+    shutil.rmtree(FOLDER / "figures", ignore_errors=True)
+    shutil.copytree(source / "figures", FOLDER / "figures")
+    for page in PAGES:
+        text = (ROOT / page).read_text()
+        for mark, table in (("evaluation", evaluation(metrics)), ("demands", demands(metrics))):
+            text = re.sub(
+                rf"(<!-- {mark} -->\n).*?(<!-- end -->)", rf"\g<1>\n{table}\n\n\g<2>", text, flags=re.DOTALL
+            )
+        (ROOT / page).write_text(text)
+
+
+if __name__ == "__main__":
+    main()
