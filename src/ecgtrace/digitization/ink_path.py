@@ -149,8 +149,8 @@ def explaining_path(
     half_width_px : float
         Of the line.
     worth : float, optional
-        What a detour may cost for each px of line that it takes in; bare paper costs 7 for each px. Of 0.3, 1,
-        2, 3 and 5 the best on validation crops with overlap.
+        What a detour may cost for each px of line that it takes in; bare paper costs 7 for each px. Of 0.3,
+        1, 2, 3 and 5 the best on validation crops with overlap.
 
     Returns
     -------
