@@ -58,8 +58,8 @@ class Calibration:
         One for each of `FEATURES`.
     """
 
-    intercept: float = 5.815
-    weights: tuple[float, ...] = (-0.271, 0.502, -0.459, -0.422, -0.247, -0.620, -2.022)
+    intercept: float = 5.163
+    weights: tuple[float, ...] = (-0.447, 0.885, -0.831, -0.261, -0.306, -0.789, -3.121)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", tuple(self.weights))
