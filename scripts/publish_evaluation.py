@@ -15,15 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "experiments" / "ptbxl_refined"
-FILES = (
-    "all.md",
-    "non_overlap.md",
-    "overlap.md",
-    "metrics.json",
-    "provenance.json",
-    "rows.csv",
-    "summary.csv",
-)
+FILES = ("metrics.json", "provenance.json", "rows.csv")
+TABLES = ("all.md", "non_overlap.md", "overlap.md", "summary.csv")
 PAGES = ("README.md", "MODEL_CARD.md", "experiments/README.md")
 DIGITIZERS = ("baseline", "proposed", "refined")
 SUBSETS = (("non_overlap", "no overlap"), ("overlap", "overlap"))
@@ -107,6 +100,8 @@ def main() -> None:
     metrics = json.loads((source / "metrics.json").read_text())
     for name in FILES:
         shutil.copyfile(source / name, FOLDER / name)
+    for name in TABLES:
+        shutil.copyfile(source / "tables" / name, FOLDER / name)
     shutil.rmtree(FOLDER / "figures", ignore_errors=True)
     shutil.copytree(source / "figures", FOLDER / "figures")
     for page in PAGES:
