@@ -1,7 +1,7 @@
 """
 Publish the evaluation of `refined`: its files into experiments/ptbxl_refined, its tables into the pages.
 
-    python scripts/publish_evaluation.py RUN_DIR     what evaluate.py compare=[proposed,baseline] left there
+    python scripts/publish_evaluation.py RUN_DIR     what evaluate.py compare=[proposed,baseline] left
 
 Tables stand between `<!-- evaluation -->` or `<!-- demands -->` and `<!-- end -->` in README.md,
 MODEL_CARD.md and experiments/README.md, so that no number there is typed.
@@ -17,6 +17,14 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "experiments" / "ptbxl_refined"
 FILES = ("metrics.json", "provenance.json", "rows.csv")
 TABLES = ("all.md", "non_overlap.md", "overlap.md", "summary.csv")
+FIGURES = (
+    "distribution_r.png",
+    *(
+        f"overlay_{s}_refined_{which}.png"
+        for s in ("non_overlap", "overlap")
+        for which in ("median", "worst")
+    ),
+)
 PAGES = ("README.md", "MODEL_CARD.md", "experiments/README.md")
 DIGITIZERS = ("baseline", "proposed", "refined")
 SUBSETS = (("non_overlap", "no overlap"), ("overlap", "overlap"))
@@ -102,8 +110,8 @@ def main() -> None:
         shutil.copyfile(source / name, FOLDER / name)
     for name in TABLES:
         shutil.copyfile(source / "tables" / name, FOLDER / name)
-    shutil.rmtree(FOLDER / "figures", ignore_errors=True)
-    shutil.copytree(source / "figures", FOLDER / "figures")
+    for name in FIGURES:
+        shutil.copyfile(source / "figures" / name, FOLDER / "figures" / name)
     for page in PAGES:
         text = (ROOT / page).read_text()
         for mark, table in (("evaluation", evaluation(metrics)), ("demands", demands(metrics))):
