@@ -27,6 +27,8 @@ _SEEN = (0.5, 0.7)  # share of ink that the network sees: overlooks the trace, o
 _OVERLOOKED = 0.5  # likelihood of unclaimed ink where it overlooks the trace
 _USUAL_LINE_MM = 0.3
 _DENSEST_PX = 0.6  # vertices are not closer than this: the image says no more
+_SQUARE = 0.05  # scanners and printers stretch paper by less
+_FEW_LINES = 3
 _LONGEST_SAMPLE_S = 0.04
 _OFF_COMB = 0.015  # share of its spacing that the vertices of a true comb stay within
 _LEAST_BEND = 0.2  # px per px: pixels give a straight line smaller ones
@@ -207,7 +209,7 @@ class RefinedDigitizer:
         if self.px_per_mm is not None:
             return GridScale(self.px_per_mm, self.px_per_mm, confidence=1.0)
         try:
-            return self.grid(image)
+            return _square_where_few(self.grid(image))
         except GridNotFoundError as error:
             # Coarse scans have lines of one or two pixels, whose period is plain where they are not.
             try:
@@ -484,6 +486,21 @@ class RefinedDigitizer:
             mean = np.bincount(nearest, weights=weight * values, minlength=len(at))[known] / total[known]
             table[:, i] = np.interp(np.arange(len(at)), known, mean)
         return table
+
+
+def _square_where_few(scale: GridScale) -> GridScale:
+    """
+    Take the scale of the axis with many lines for both, where three or fewer of the other contradict it.
+
+    A flat crop shows two or three large squares of its height: a line missed or one too many, and their
+    distance is no longer 5 mm.
+    """
+    n_x, n_y = len(scale.lines_x), len(scale.lines_y)
+    ratio = scale.px_per_mm_y / scale.px_per_mm_x
+    if abs(ratio - 1) < _SQUARE or min(n_x, n_y) > _FEW_LINES or max(n_x, n_y) < 2 * _FEW_LINES:
+        return scale
+    sure = scale.px_per_mm_x if n_x > n_y else scale.px_per_mm_y
+    return replace(scale, px_per_mm_x=sure, px_per_mm_y=sure, square_assumed=True)
 
 
 def _points_along(line: Stroke) -> tuple[FloatArray, FloatArray, FloatArray]:
