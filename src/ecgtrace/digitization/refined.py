@@ -16,6 +16,7 @@ from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, explain
 from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE, estimate_line_width
 from ecgtrace.digitization.skew import Upright, upright
 from ecgtrace.digitization.stroke import DEFAULT_FIT, FitOptions, Stroke, fit_stroke, misfit
+from ecgtrace.digitization.vertex_path import Scene, find_vertices, look, price, relabel
 from ecgtrace.digitization.vertices import Comb, bends, find_combs, put_right
 from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
@@ -33,6 +34,7 @@ _LONGEST_SAMPLE_S = 0.04
 _OFF_COMB = 0.015  # share of its spacing that the vertices of a true comb stay within
 _LEAST_BEND = 0.2  # px per px: pixels give a straight line smaller ones
 _FEWEST_BENDS = 8
+_WAY_MM = 0.25  # distance of the vertices of a way through the ink, where no comb is seen
 _WORSE_ON_COMB = 2.0  # factor of what is left unexplained: there are fewer vertices to explain it with
 _ROUGH: dict[str, Any] = {"coarse_steps": 8, "steps": 8, "tolerance": 2e-3}
 _LOOSE_FIT = FitOptions(coarse_edges_px=(), steps=15)
@@ -141,6 +143,8 @@ class RefinedDigitizer:
     second_channel: bool = True
     samples: bool = True
     detours: bool = True
+    tips: bool = True
+    least_gain: float = 15.0
     unclaimed: float = 0.1
     sharpen: float = 0.03
     max_hidden_s: float = 0.06
@@ -197,7 +201,7 @@ class RefinedDigitizer:
             if scan.angle_deg:
                 size = (scan.image.shape[1], scan.image.shape[0])
                 channels = np.stack([cv2.warpAffine(part, scan.matrix, size) for part in channels])
-        found = self.explain(scan.image, channels, scale, ink)
+        found = self.explain(scan.image, channels, scale, ink, closely_cut=not scan.angle_deg)
         return self.read_off(found, scale, scan, image.shape[1])
 
     def find_scale(self, image: NDArray[np.uint8]) -> GridScale:
@@ -223,6 +227,7 @@ class RefinedDigitizer:
         channels: NDArray[np.float32],
         scale: GridScale,
         ink: NDArray[np.float32] | None = None,
+        closely_cut: bool = True,
     ) -> Explained:
         """
         Fit the target's stroke, and those of its neighbours.
@@ -285,6 +290,13 @@ class RefinedDigitizer:
         # Rough where samples are sought: their comb tells itself long before the last tenth of a pixel.
         rough = replace(self.fit, **_ROUGH) if self.samples else self.fit
         line = fit_stroke(ink, line, claim, None, rough, free)
+        if self.tips:
+            scene = look(dark, target, other, scale, closely_cut)
+            way = self._better_way(scene, line, scale)
+            if way is not None:
+                own_target, other = relabel(way, target, nothing if other is None else other)
+                claim = _claim(own_target, other, width_px)
+                line = fit_stroke(ink, _again(way, step_px), claim, None, rough, free)
         others = nothing
         neighbours: tuple[Stroke, ...] = ()
         if self.joint and other is not None:
@@ -297,6 +309,28 @@ class RefinedDigitizer:
         final = replace(self.fit, coarse_edges_px=())
         line = fit_stroke(ink, _again(line, step_px), claim, others, final, free)
         return Explained(line, neighbours, ink, target, others)
+
+    def _better_way(self, scene: Scene, line: Stroke, scale: GridScale) -> Stroke | None:
+        """Return a line that goes another way through the ink, if one is clearly better."""
+        step_px = float(np.median(np.diff(line.x_px)))
+        comb = next(find_combs(line, 2 * step_px, 4 * step_px * 4), None)
+        spacing = _WAY_MM * scale.px_per_mm_x
+        if comb is None or not 0.5 * spacing < comb.spacing_px < 1.2 * spacing:
+            comb = Comb(spacing, float(line.x_px[0]))
+        start, end = float(line.x_px[0]), float(line.x_px[-1])
+        if scene.margin_px is not None:
+            start = scene.extent[0] - 0.5 + scene.width_px / 2
+            end = scene.extent[1] + 0.5 - scene.width_px / 2
+        first, last = comb.nearest(start), comb.nearest(end)
+        n = round((last - first) / comb.spacing_px) + 1
+        if n < 3:
+            return None
+        x = first + np.arange(n) * comb.spacing_px
+        usual = np.interp(x, line.x_px, line.y_px)
+        way = find_vertices(scene, x, usual)
+        if price(scene, x, usual) - way.cost < self.least_gain:
+            return None
+        return replace(line, x_px=x, y_px=way.y_px)
 
     def _on_samples(
         self,
