@@ -16,7 +16,7 @@ from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, explain
 from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE, estimate_line_width
 from ecgtrace.digitization.skew import Upright, upright
 from ecgtrace.digitization.stroke import DEFAULT_FIT, FitOptions, Stroke, fit_stroke, misfit
-from ecgtrace.digitization.vertex_path import Scene, find_vertices, look, price, relabel
+from ecgtrace.digitization.vertex_path import DEFAULT_COSTS, PathCosts, Scene, find_vertices, look, price, relabel
 from ecgtrace.digitization.vertices import Comb, bends, find_combs, put_right
 from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
@@ -145,6 +145,8 @@ class RefinedDigitizer:
     detours: bool = True
     tips: bool = True
     least_gain: float = 15.0
+    ways: int = 2
+    path_costs: PathCosts = DEFAULT_COSTS
     unclaimed: float = 0.1
     sharpen: float = 0.03
     max_hidden_s: float = 0.06
@@ -201,7 +203,9 @@ class RefinedDigitizer:
             if scan.angle_deg:
                 size = (scan.image.shape[1], scan.image.shape[0])
                 channels = np.stack([cv2.warpAffine(part, scan.matrix, size) for part in channels])
-        found = self.explain(scan.image, channels, scale, ink, closely_cut=not scan.angle_deg)
+        canvas = getattr(getattr(self.segmenter, "card", None), "height", None) if mask is None else None
+        shrunk = min(1.0, canvas / len(scan.image)) if canvas else 1.0
+        found = self.explain(scan.image, channels, scale, ink, not scan.angle_deg, shrunk)
         return self.read_off(found, scale, scan, image.shape[1])
 
     def find_scale(self, image: NDArray[np.uint8]) -> GridScale:
@@ -228,6 +232,7 @@ class RefinedDigitizer:
         scale: GridScale,
         ink: NDArray[np.float32] | None = None,
         closely_cut: bool = True,
+        shrunk: float = 1.0,
     ) -> Explained:
         """
         Fit the target's stroke, and those of its neighbours.
@@ -290,17 +295,20 @@ class RefinedDigitizer:
         # Rough where samples are sought: their comb tells itself long before the last tenth of a pixel.
         rough = replace(self.fit, **_ROUGH) if self.samples else self.fit
         line = fit_stroke(ink, line, claim, None, rough, free)
+        labelled = other
         if self.tips:
-            scene = look(dark, target, other, scale, closely_cut)
-            way = self._better_way(scene, line, scale)
-            if way is not None:
-                own_target, other = relabel(way, target, nothing if other is None else other)
-                claim = _claim(own_target, other, width_px)
+            scene = look(dark, target, other, scale, closely_cut, shrunk)
+            for _ in range(self.ways):
+                way = self._better_way(scene, line, scale)
+                if way is None:
+                    break
+                own_target, labelled = relabel(way, target, nothing if other is None else other)
+                claim = _claim(own_target, labelled, width_px)
                 line = fit_stroke(ink, _again(way, step_px), claim, None, rough, free)
         others = nothing
         neighbours: tuple[Stroke, ...] = ()
-        if self.joint and other is not None:
-            neighbours = self._neighbours(ink, other, line)
+        if self.joint and labelled is not None:
+            neighbours = self._neighbours(ink, labelled, line)
             for neighbour in neighbours:
                 np.maximum(others, neighbour.coverage(ink.shape) * np.float32(0.98), out=others)
         on_samples = self._on_samples(ink, line, claim, others) if self.samples and all(free) else None
@@ -313,10 +321,12 @@ class RefinedDigitizer:
     def _better_way(self, scene: Scene, line: Stroke, scale: GridScale) -> Stroke | None:
         """Return a line that goes another way through the ink, if one is clearly better."""
         step_px = float(np.median(np.diff(line.x_px)))
-        comb = next(find_combs(line, 2 * step_px, 4 * step_px * 4), None)
         spacing = _WAY_MM * scale.px_per_mm_x
-        if comb is None or not 0.5 * spacing < comb.spacing_px < 1.2 * spacing:
-            comb = Comb(spacing, float(line.x_px[0]))
+        combs = find_combs(line, 2 * step_px, 2 * spacing)
+        comb = next(
+            (comb for comb in combs if 0.6 * spacing < comb.spacing_px < 1.4 * spacing),
+            Comb(spacing, float(line.x_px[0])),
+        )
         start, end = float(line.x_px[0]), float(line.x_px[-1])
         if scene.margin_px is not None:
             start = scene.extent[0] - 0.5 + scene.width_px / 2
@@ -327,8 +337,8 @@ class RefinedDigitizer:
             return None
         x = first + np.arange(n) * comb.spacing_px
         usual = np.interp(x, line.x_px, line.y_px)
-        way = find_vertices(scene, x, usual)
-        if price(scene, x, usual) - way.cost < self.least_gain:
+        way = find_vertices(scene, x, usual, self.path_costs)
+        if price(scene, x, usual, self.path_costs) - way.cost < self.least_gain:
             return None
         return replace(line, x_px=x, y_px=way.y_px)
 

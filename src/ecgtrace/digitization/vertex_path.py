@@ -46,6 +46,8 @@ _EVEN_MM = 0.12  # margins that differ by less are the same
 _TIP_PX = 2.0
 _WIDEST_MARGIN_MM = 2.5
 _THIN_SHARE = 0.3
+_SEEN_PX = 1.5
+_FLAT = 3.0  # a run of ink of more widths than this is a steep wave, or several lines
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,13 @@ class PathCosts:
         segment up to 12.
     bend : float
         Of a slope that turns over at a sample; smaller changes cost their share.
+    rank : float
+        Of a sample on another line of those that lie above each other, by their order from the top.
     """
 
     evidence: float = 0.3
     bend: float = 1.0
+    rank: float = 16.0
 
 
 DEFAULT_COSTS = PathCosts()
@@ -79,7 +84,7 @@ class Scene:
     ground : ndarray of float32, shape (height, width)
         Cost of a px of centre line, by how deep in the ink it lies.
     doubt : ndarray of float32, shape (height, width)
-        Minus the logarithm of the probability that the ink is the target's.
+        Minus the logarithm of the probability that the ink is the target's, as far as the network can tell.
     depth : ndarray of float32, shape (height, width)
         Distance to the edge of the ink in px.
     width_px : float
@@ -150,6 +155,7 @@ def look(
     other: NDArray[np.float32] | None,
     scale: GridScale,
     closely_cut: bool = True,
+    shrunk: float = 1.0,
 ) -> Scene:
     """
     Describe the ink of a crop.
@@ -163,6 +169,9 @@ def look(
     scale : GridScale
     closely_cut : bool, optional
         Whether the edges of the crop may say where the target lies.
+    shrunk : float, optional
+        Height of a px of the crop on the network's canvas. Of a line thinner than 1.5 px there, the network
+        knows less whose it is: its word counts with the square.
 
     Returns
     -------
@@ -176,7 +185,8 @@ def look(
     ground = np.where(ink, _BARE * shallow**2, _BARE).astype(np.float32)
     strange = 1 - (target if other is None else other)
     likely = target + (1 - target) * np.float32(_UNCLAIMED) * strange
-    doubt = -np.log(np.clip(likely, _LEAST_LIKELY, 1)).astype(np.float32)
+    trust = np.clip(width_px * shrunk / _SEEN_PX, 0.1, 1) ** 2
+    doubt = (-np.log(np.clip(likely, _LEAST_LIKELY, 1)) * trust).astype(np.float32)
     columns = np.flatnonzero(ink.any(axis=0))
     extent = (int(columns[0]), int(columns[-1])) if len(columns) else (0, ink.shape[1] - 1)
     margin = _margin(extent, ink.shape[1], scale) if closely_cut else None
@@ -339,7 +349,7 @@ def _find_segments(ground, doubt, xs, rows, start, kept, spacing, evidence):  # 
                     right = np.concatenate((right, np.empty(room - m, np.int32)))
                     cost = np.concatenate((cost, np.empty(room - m)))
                 left[m], right[m] = a, b
-                cost[m] = min(price, 2 * _SEGMENT_LIMIT) + evidence * unsure * min(length, _EVIDENCE_PX)
+                cost[m] = price + evidence * unsure * min(length, _EVIDENCE_PX)
                 m += 1
     begin[n - 1] = m
     return left[:m].copy(), right[:m].copy(), cost[:m].copy(), begin
@@ -351,7 +361,7 @@ def _bend_cost(before, after, bend):  # type: ignore[no-untyped-def]  # pragma: 
 
 
 @njit(cache=True)
-def _cheapest_way(left, right, cost, begin, rows, zone, bend):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _cheapest_way(left, right, cost, begin, rows, zone, off_rank, bend):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """
     Return the nodes of the cheapest way, and its cost.
 
@@ -361,7 +371,7 @@ def _cheapest_way(left, right, cost, begin, rows, zone, bend):  # type: ignore[n
     total = np.full((m, 4), 1e15)
     previous, previous_state = np.full((m, 4), -1, np.int64), np.zeros((m, 4), np.int8)
     for e in range(begin[0], begin[1]):
-        total[e, zone[left[e]] | zone[right[e]]] = cost[e]
+        total[e, zone[left[e]] | zone[right[e]]] = cost[e] + off_rank[left[e]] + off_rank[right[e]]
     # Segments by the node where they end.
     first = np.zeros(len(rows) + 1, np.int64)
     for e in range(m):
@@ -378,7 +388,7 @@ def _cheapest_way(left, right, cost, begin, rows, zone, bend):  # type: ignore[n
             passed = zone[right[e]]
             for q in range(first[a], first[a + 1]):
                 p = ending[q]
-                step = cost[e] + _bend_cost(rows[a] - rows[left[p]], after, bend)
+                step = cost[e] + off_rank[right[e]] + _bend_cost(rows[a] - rows[left[p]], after, bend)
                 for s in range(4):
                     value = total[p, s] + step
                     if value < total[e, s | passed]:
@@ -436,8 +446,42 @@ def find_vertices(
     segments = _find_segments(
         scene.ground, scene.doubt, x_px, node_rows, edges, np.asarray(kept), spacing, costs.evidence
     )
-    nodes, cost = _cheapest_way(*segments, node_rows, zone, costs.bend)
-    return VertexPath(node_rows[nodes], float(cost))
+    ranks = _ranks(scene, x_px, np.repeat(np.arange(len(x_px)), np.diff(edges)), node_rows)
+    best: tuple[NDArray[np.int64], float] | None = None
+    for rank in range(max(1, int(ranks.max()) + 1)):
+        other_rank = costs.rank * ((ranks >= 0) & (ranks != rank))
+        nodes, cost = _cheapest_way(*segments, node_rows, zone, other_rank, costs.bend)
+        if best is None or cost < best[1]:
+            best = nodes, float(cost)
+    assert best is not None
+    return VertexPath(node_rows[best[0]], best[1])
+
+
+def _ranks(
+    scene: Scene, x_px: FloatArray, column: NDArray[np.int64], rows: FloatArray
+) -> NDArray[np.int64]:
+    """
+    Say which line from the top each row lies on, where all lines lie apart; -1 elsewhere.
+
+    How many lines there are is what most columns with nothing but flat lines say. One is none to choose from.
+    """
+    width = scene.depth.shape[1]
+    flat: dict[int, NDArray[np.int64]] = {}
+    for i, x in enumerate(np.clip(np.rint(x_px), 0, width - 1).astype(int)):
+        ink = scene.depth[:, x] > 0
+        runs = np.flatnonzero(np.diff(np.concatenate([[0], ink.astype(np.int8), [0]]))).reshape(-1, 2)
+        length = runs[:, 1] - runs[:, 0]
+        if len(runs) and length.max() <= _FLAT * scene.width_px and length.min() > scene.width_px / 2:
+            flat[i] = runs
+    ranks = np.full(len(rows), -1, np.int64)
+    counts = np.bincount([len(runs) for runs in flat.values()]) if flat else np.zeros(1, int)
+    n_lines = int(counts.argmax())
+    if n_lines < 2:
+        return ranks
+    for node in np.flatnonzero(np.isin(column, [i for i, runs in flat.items() if len(runs) == n_lines])):
+        middle = flat[int(column[node])].mean(axis=1) - 0.5
+        ranks[node] = int(np.argmin(np.abs(middle - rows[node])))
+    return ranks
 
 
 def _node_rows(column: NDArray[np.bool_], width_px: float) -> list[float]:
@@ -482,7 +526,10 @@ def price(scene: Scene, x_px: FloatArray, y_px: FloatArray, costs: PathCosts = D
     spacing = max(1.5, 0.3 * scene.width_px)
     total = _price(scene.ground, scene.doubt, x_px, y_px, spacing, costs.evidence, costs.bend)
     passed = int(np.bitwise_or.reduce(_zones(scene, y_px)))
-    return float(total + _MISSING_TIP * (2 - passed.bit_count()))
+    ranks = _ranks(scene, x_px, np.arange(len(x_px)), y_px)
+    ranks = ranks[ranks >= 0]
+    other_rank = costs.rank * (len(ranks) - np.bincount(ranks).max()) if len(ranks) else 0.0
+    return float(total + other_rank + _MISSING_TIP * (2 - passed.bit_count()))
 
 
 @njit(cache=True)
@@ -490,7 +537,7 @@ def _price(ground, doubt, xs, ys, spacing, evidence, bend):  # type: ignore[no-u
     total = 0.0
     for i in range(len(xs) - 1):
         cost, unsure, length = _segment(ground, doubt, xs[i], ys[i], xs[i + 1], ys[i + 1], spacing, 1e9)
-        total += min(cost, 2 * _SEGMENT_LIMIT) + evidence * unsure * min(length, _EVIDENCE_PX)
+        total += cost + evidence * unsure * min(length, _EVIDENCE_PX)
         if i > 0:
             total += _bend_cost(ys[i] - ys[i - 1], ys[i + 1] - ys[i], bend)
     return total
