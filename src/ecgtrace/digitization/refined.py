@@ -16,7 +16,15 @@ from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, explain
 from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE, estimate_line_width
 from ecgtrace.digitization.skew import Upright, upright
 from ecgtrace.digitization.stroke import DEFAULT_FIT, FitOptions, Stroke, fit_stroke, misfit
-from ecgtrace.digitization.vertex_path import DEFAULT_COSTS, PathCosts, Scene, find_vertices, look, price, relabel
+from ecgtrace.digitization.vertex_path import (
+    DEFAULT_COSTS,
+    PathCosts,
+    Scene,
+    find_vertices,
+    look,
+    price,
+    relabel,
+)
 from ecgtrace.digitization.vertices import Comb, bends, find_combs, put_right
 from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
@@ -34,10 +42,11 @@ _LONGEST_SAMPLE_S = 0.04
 _OFF_COMB = 0.015  # share of its spacing that the vertices of a true comb stay within
 _LEAST_BEND = 0.2  # px per px: pixels give a straight line smaller ones
 _FEWEST_BENDS = 8
+_MOST_WAYS = 2
 _WAY_MM = 0.25  # distance of the vertices of a way through the ink, where no comb is seen
 _WORSE_ON_COMB = 2.0  # factor of what is left unexplained: there are fewer vertices to explain it with
 _ROUGH: dict[str, Any] = {"coarse_steps": 8, "steps": 8, "tolerance": 2e-3}
-_LOOSE_FIT = FitOptions(coarse_edges_px=(), steps=15)
+_LOOSE_FIT = FitOptions(coarse_edges_px=(), steps=15, tolerance=1e-3)
 _HELD_FIT = FitOptions(coarse_edges_px=(), steps=30, tether_weight=1e3)
 
 
@@ -94,12 +103,15 @@ class RefinedDigitizer:
     1. The network tells the ink of the target and that of the neighbours (two channels; both may be on).
     2. A path through ink that is the target's, and that leaves none of it aside (`ink_path.explaining_path`),
        and the expected row of the ink around it, start the fit.
-    3. The stroke that was drawn is fitted to the ink density of the image (`stroke.fit_stroke`): the vertices
+    3. A way through the ink that is straight from sample to sample, reaches as far up and down as the crop
+       is cut for, and stays the same line from the top, takes its place where it is clearly better: there
+       the network, or the path, took a neighbour for the target (`vertex_path`).
+    4. The stroke that was drawn is fitted to the ink density of the image (`stroke.fit_stroke`): the vertices
        of its centre line, width, edge, darkness, beginning and end.
-    4. The neighbours are fitted in the same way to their ink, and the target once more with their share of
+    5. The neighbours are fitted in the same way to their ink, and the target once more with their share of
        each pixel explained; with its vertices on the samples that it was drawn from, where its bends tell
        how these lie (`vertices.find_combs`), else much closer.
-    5. The signal is read off the centre line; time 0 is its first point.
+    6. The signal is read off the centre line; time 0 is its first point.
 
     Attributes
     ----------
@@ -111,10 +123,14 @@ class RefinedDigitizer:
     px_per_mm : float or None
         Overrides the detection of the grid.
     fit : FitOptions
-    expectation, stroke, joint, second_channel, samples, detours : bool
+    expectation, stroke, joint, second_channel, samples, detours, ways : bool
         Parts that can be left out, to see what each is worth: the start at the expected row instead of the
         middle of the path; the fit of the stroke; that of the neighbours; the network's channel for them;
-        the vertices where the line was drawn with them; the path that leaves no ink of the target aside.
+        the vertices where the line was drawn with them; the path that leaves no ink of the target aside;
+        another way through the ink, where it is clearly better.
+    least_gain : float
+        By how much another way must cost less (`vertex_path`). Below 25, validation crops gained nothing.
+    path_costs : PathCosts
     unclaimed : float
         Likelihood, for the path, of ink that the network gives to nobody: it overlooks some where print
         crosses the trace.
@@ -143,9 +159,8 @@ class RefinedDigitizer:
     second_channel: bool = True
     samples: bool = True
     detours: bool = True
-    tips: bool = True
-    least_gain: float = 15.0
-    ways: int = 2
+    ways: bool = True
+    least_gain: float = 25.0
     path_costs: PathCosts = DEFAULT_COSTS
     unclaimed: float = 0.1
     sharpen: float = 0.03
@@ -296,15 +311,17 @@ class RefinedDigitizer:
         rough = replace(self.fit, **_ROUGH) if self.samples else self.fit
         line = fit_stroke(ink, line, claim, None, rough, free)
         labelled = other
-        if self.tips:
+        if self.ways:
             scene = look(dark, target, other, scale, closely_cut, shrunk)
-            for _ in range(self.ways):
-                way = self._better_way(scene, line, scale)
-                if way is None:
+            for _ in range(_MOST_WAYS):
+                way, is_sure = self._better_way(scene, line, scale)
+                if way is not None:
+                    own_target, labelled = relabel(way, target, nothing if other is None else other)
+                    claim = _claim(own_target, labelled, width_px)
+                    near = replace(rough, coarse_edges_px=rough.coarse_edges_px[-1:])
+                    line = fit_stroke(ink, _again(way, step_px), claim, None, near, free)
+                if way is None or is_sure:
                     break
-                own_target, labelled = relabel(way, target, nothing if other is None else other)
-                claim = _claim(own_target, labelled, width_px)
-                line = fit_stroke(ink, _again(way, step_px), claim, None, rough, free)
         others = nothing
         neighbours: tuple[Stroke, ...] = ()
         if self.joint and labelled is not None:
@@ -318,15 +335,17 @@ class RefinedDigitizer:
         line = fit_stroke(ink, _again(line, step_px), claim, others, final, free)
         return Explained(line, neighbours, ink, target, others)
 
-    def _better_way(self, scene: Scene, line: Stroke, scale: GridScale) -> Stroke | None:
-        """Return a line that goes another way through the ink, if one is clearly better."""
+    def _better_way(self, scene: Scene, line: Stroke, scale: GridScale) -> tuple[Stroke | None, bool]:
+        """
+        Return a line that goes another way through the ink, if one is clearly better.
+
+        And whether it was sought on a comb that the line itself tells of.
+        """
         step_px = float(np.median(np.diff(line.x_px)))
         spacing = _WAY_MM * scale.px_per_mm_x
         combs = find_combs(line, 2 * step_px, 2 * spacing)
-        comb = next(
-            (comb for comb in combs if 0.6 * spacing < comb.spacing_px < 1.4 * spacing),
-            Comb(spacing, float(line.x_px[0])),
-        )
+        found = next((comb for comb in combs if 0.6 * spacing < comb.spacing_px < 1.4 * spacing), None)
+        comb = found or Comb(spacing, float(line.x_px[0]))
         start, end = float(line.x_px[0]), float(line.x_px[-1])
         if scene.margin_px is not None:
             start = scene.extent[0] - 0.5 + scene.width_px / 2
@@ -334,13 +353,13 @@ class RefinedDigitizer:
         first, last = comb.nearest(start), comb.nearest(end)
         n = round((last - first) / comb.spacing_px) + 1
         if n < 3:
-            return None
-        x = first + np.arange(n) * comb.spacing_px
-        usual = np.interp(x, line.x_px, line.y_px)
+            return None, True
+        x = np.asarray(first + np.arange(n) * comb.spacing_px, np.float64)
+        usual = np.asarray(np.interp(x, line.x_px, line.y_px), np.float64)
         way = find_vertices(scene, x, usual, self.path_costs)
         if price(scene, x, usual, self.path_costs) - way.cost < self.least_gain:
-            return None
-        return replace(line, x_px=x, y_px=way.y_px)
+            return None, True
+        return replace(line, x_px=x, y_px=way.y_px), found is not None
 
     def _on_samples(
         self,

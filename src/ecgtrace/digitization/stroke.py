@@ -14,7 +14,10 @@ References
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -59,7 +62,20 @@ class Stroke:
     def coverage(self, shape: tuple[int, int]) -> NDArray[np.float32]:
         """Return the share of each pixel of an image that the stroke covers."""
         out = np.zeros(shape, np.float32)
-        _cover(out, self.x_px, self.y_px, self.half_width_px, self.cap_px, self.edge_px, self.joins)
+        canvas = _Canvas.of(shape)
+        reach = self.half_width_px + _REACH_EDGES * self.edge_px
+        n = _find_nearest(self.x_px, self.y_px, reach, 1, *canvas)
+        shape_of_line = (self.half_width_px, self.cap_px, self.edge_px, self.joins)
+        _cover(
+            out,
+            len(self.x_px),
+            *shape_of_line,
+            n,
+            canvas.squared,
+            canvas.segment,
+            canvas.place,
+            canvas.pixels,
+        )
         return out
 
 
@@ -96,47 +112,73 @@ class FitOptions:
 DEFAULT_FIT = FitOptions()
 
 
-@njit(cache=True, fastmath=True)
-def _nearest(px, py, x, y, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Return squared distance, segment and place on it of the point of a polyline next to (x, y)."""
-    best, where, place = 1e18, first, 0.0
-    for k in range(first, last):
-        ax, ay = px[k], py[k]
-        dx, dy = px[k + 1] - ax, py[k + 1] - ay
-        t = ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy)
-        t = min(max(t, 0.0), 1.0)
-        ex, ey = x - ax - t * dx, y - ay - t * dy
-        d = ex * ex + ey * ey
-        if d < best:
-            best, where, place = d, k, t
-    return best, where, place
+class _Canvas(NamedTuple):
+    """What `_find_nearest` writes on, made once for many strokes: nothing is wiped in between."""
+
+    squared: FloatArray  # distance of a pixel to the centre line
+    segment: NDArray[np.int32]
+    place: FloatArray  # on the segment, 0 to 1
+    turn: NDArray[np.int32]  # when the pixel was last written
+    pixels: NDArray[np.int32]  # row and column of those written
+
+    @classmethod
+    def of(cls, shape: tuple[int, int]) -> "_Canvas":
+        """Return one for an image of this shape."""
+        size = shape[0] * shape[1]
+        return cls(
+            np.empty(shape),
+            np.empty(shape, np.int32),
+            np.empty(shape),
+            np.zeros(shape, np.int32),
+            np.empty((size, 2), np.int32),
+        )
 
 
 @njit(cache=True, fastmath=True)
-def _cover(out, px, py, half_width, cap, edge, joins):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    height, width = out.shape
-    reach = half_width + _REACH_EDGES * edge
-    n = len(px)
-    first = 0
-    for c in range(max(0, math.floor(px[0] - reach)), min(width, math.ceil(px[n - 1] + reach) + 1)):
-        while first < n - 2 and px[first + 1] < c - reach:
-            first += 1
-        last = first
-        low, high = py[first], py[first]
-        while last < n - 1 and px[last] < c + reach:
-            last += 1
-            low, high = min(low, py[last]), max(high, py[last])
-        if last == first:
-            last = first + 1
-            low, high = min(py[first], py[last]), max(py[first], py[last])
-        for r in range(max(0, math.floor(low - reach)), min(height, math.ceil(high + reach) + 1)):
-            d2, k, t = _nearest(px, py, c, r, first, last)
-            if d2 < reach * reach:
-                at_end = (k == 0 and t == 0.0) or (k == n - 2 and t == 1.0)
-                at_join = joins and (t == 0.0 or t == 1.0)
-                radius = cap if at_end or at_join else half_width
-                cover = 0.5 * math.erfc((math.sqrt(d2) - radius) / (1.4142135623730951 * edge))
-                out[r, c] = max(out[r, c], cover)
+def _find_nearest(px, py, reach, now, squared, segment, place, turn, pixels):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """
+    Find the point of a polyline that is nearest to each pixel within reach; return how many there are.
+
+    Segment by segment: a steep wave is tall, but each of its segments is narrow.
+    """
+    height, width = squared.shape
+    limit = reach * reach
+    n = 0
+    for k in range(len(px) - 1):
+        ax, ay, bx, by = px[k], py[k], px[k + 1], py[k + 1]
+        dx, dy = bx - ax, by - ay
+        scale = 1.0 / (dx * dx + dy * dy)
+        left = max(0, math.ceil(min(ax, bx) - reach))
+        right = min(width - 1, math.floor(max(ax, bx) + reach))
+        top = max(0, math.ceil(min(ay, by) - reach))
+        bottom = min(height - 1, math.floor(max(ay, by) + reach))
+        for r in range(top, bottom + 1):
+            for c in range(left, right + 1):
+                t = ((c - ax) * dx + (r - ay) * dy) * scale
+                t = min(max(t, 0.0), 1.0)
+                ex, ey = c - ax - t * dx, r - ay - t * dy
+                d = ex * ex + ey * ey
+                if d >= limit:
+                    continue
+                if turn[r, c] != now:
+                    turn[r, c] = now
+                    pixels[n, 0], pixels[n, 1] = r, c
+                    n += 1
+                elif d >= squared[r, c]:
+                    continue
+                squared[r, c], segment[r, c], place[r, c] = d, k, t
+    return n
+
+
+@njit(cache=True, fastmath=True)
+def _cover(out, n_vertices, half_width, cap, edge, joins, n, squared, segment, place, pixels):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for i in range(n):
+        r, c = pixels[i]
+        k, t = segment[r, c], place[r, c]
+        at_end = (k == 0 and t == 0.0) or (k == n_vertices - 2 and t == 1.0)
+        at_join = joins and (t == 0.0 or t == 1.0)
+        radius = cap if at_end or at_join else half_width
+        out[r, c] = 0.5 * math.erfc((math.sqrt(squared[r, c]) - radius) / (1.4142135623730951 * edge))
 
 
 @njit(cache=True, fastmath=True)
@@ -166,6 +208,12 @@ def _accumulate(  # type: ignore[no-untyped-def]
     gradient,
     shape_normal,
     shape_gradient,
+    now,
+    squared,
+    segment,
+    place,
+    turn,
+    pixels,
 ):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """
     Sum the normal equations of all pixels; return the cost.
@@ -174,57 +222,44 @@ def _accumulate(  # type: ignore[no-untyped-def]
     `normal` holds the diagonal and three bands below it. `shape_*` are those of half-width, cap, edge,
     darkness, and x of the two ends.
     """
-    height, width = ink.shape
-    reach = half_width + _REACH_EDGES * edge
     n = len(px)
     cost = 0.0
-    first = 0
     slope = 1.0 / (math.sqrt(2 * math.pi) * edge)
-    for c in range(max(0, math.floor(px[0] - reach)), min(width, math.ceil(px[n - 1] + reach) + 1)):
-        while first < n - 2 and px[first + 1] < c - reach:
-            first += 1
-        last = first
-        low, high = py[first], py[first]
-        while last < n - 1 and px[last] < c + reach:
-            last += 1
-            low, high = min(low, py[last]), max(high, py[last])
-        if last == first:
-            last = first + 1
-            low, high = min(py[first], py[last]), max(py[first], py[last])
-        row_low, row_high = max(0, math.floor(low - reach)), min(height - 1, math.ceil(high + reach))
-        for r in range(row_low, row_high + 1):
-            d2, k, t = _nearest(px, py, c, r, first, last)
-            if d2 < reach * reach:
-                d = math.sqrt(d2)
-                at_start = k == 0 and t == 0.0
-                at_end = k == n - 2 and t == 1.0
-                is_round = at_start or at_end or (joins and (t == 0.0 or t == 1.0))
-                z = (d - (cap if is_round else half_width)) / edge
-                cover = 0.5 * math.erfc(z / 1.4142135623730951)
-                left = 1.0 - others[r, c]
-                model = darkness * (1.0 - left * (1.0 - cover))
-                residual = ink[r, c] - model
-                # Paper speaks against the stroke wherever it lies; ink speaks for it as far as it is its own.
-                w = claim[r, c] if residual > 0 else excess[r, c]
-                bell = darkness * left * slope * math.exp(-0.5 * z * z)  # - d model / d d
-                cost += w * residual * residual
-                nx, ny = 0.0, 0.0
-                if d > 1e-9:
-                    nx = (c - px[k] - t * (px[k + 1] - px[k])) / d
-                    ny = (r - py[k] - t * (py[k + 1] - py[k])) / d
-                _add(normal, gradient, 2 * k, bell * nx, bell * ny, t, w, residual)
-                j = (
-                    0.0 if is_round else bell,
-                    bell if is_round else 0.0,
-                    bell * z,
-                    model / darkness,
-                    bell * nx if at_start else 0.0,
-                    bell * nx if at_end else 0.0,
-                )
-                for a in range(6):
-                    shape_gradient[a] += w * j[a] * residual
-                    for b in range(6):
-                        shape_normal[a, b] += w * j[a] * j[b]
+    for i in range(
+        _find_nearest(px, py, half_width + _REACH_EDGES * edge, now, squared, segment, place, turn, pixels)
+    ):
+        r, c = pixels[i]
+        k, t = segment[r, c], place[r, c]
+        d = math.sqrt(squared[r, c])
+        at_start = k == 0 and t == 0.0
+        at_end = k == n - 2 and t == 1.0
+        is_round = at_start or at_end or (joins and (t == 0.0 or t == 1.0))
+        z = (d - (cap if is_round else half_width)) / edge
+        cover = 0.5 * math.erfc(z / 1.4142135623730951)
+        left = 1.0 - others[r, c]
+        model = darkness * (1.0 - left * (1.0 - cover))
+        residual = ink[r, c] - model
+        # Paper speaks against the stroke wherever it lies; ink speaks for it as far as it is its own.
+        w = claim[r, c] if residual > 0 else excess[r, c]
+        bell = darkness * left * slope * math.exp(-0.5 * z * z)  # - d model / d d
+        cost += w * residual * residual
+        nx, ny = 0.0, 0.0
+        if d > 1e-9:
+            nx = (c - px[k] - t * (px[k + 1] - px[k])) / d
+            ny = (r - py[k] - t * (py[k + 1] - py[k])) / d
+        _add(normal, gradient, 2 * k, bell * nx, bell * ny, t, w, residual)
+        j = (
+            0.0 if is_round else bell,
+            bell if is_round else 0.0,
+            bell * z,
+            model / darkness,
+            bell * nx if at_start else 0.0,
+            bell * nx if at_end else 0.0,
+        )
+        for a in range(6):
+            shape_gradient[a] += w * j[a] * residual
+            for b in range(a + 1):
+                shape_normal[a, b] += w * j[a] * j[b]
     return cost
 
 
@@ -265,7 +300,7 @@ def fit_stroke(
     trust = np.ones_like(ink) if trust is None else np.ascontiguousarray(trust, np.float32)
     others = np.zeros_like(ink) if others is None else np.ascontiguousarray(others, np.float32)
     ends = (float(stroke.y_px[0]), float(stroke.y_px[-1]))
-    fit = _Fit(ink, trust, claim, others, options, free_ends, stroke.x_px.copy(), ends)
+    fit = _Fit(ink, trust, claim, others, options, free_ends, stroke.x_px.copy(), ends, _Canvas.of(ink.shape))
     final_edge = stroke.edge_px
     for edge in options.coarse_edges_px:
         if edge > final_edge:
@@ -308,6 +343,8 @@ class _Fit:
     free_ends: tuple[bool, bool]
     grid: FloatArray
     ends: tuple[float, float]
+    canvas: _Canvas
+    turns: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
     def reach_px(self) -> float:
@@ -335,6 +372,8 @@ class _Fit:
             gradient,
             shape_normal,
             shape_gradient,
+            next(self.turns),
+            *self.canvas,
         )
         bends, _, _ = _bends(stroke)
         cost += 2 * self.options.corner_weight * np.sqrt(bends**2 + _BEND_PX**2).sum()
@@ -401,7 +440,7 @@ class _Fit:
         return replace(stroke, x_px=x, y_px=y)
 
     def _reshape(self, stroke: Stroke, normal: FloatArray, gradient: FloatArray) -> Stroke:
-        matrix = normal + np.diag(0.01 * np.diag(normal) + 1e-3)
+        matrix = np.tril(normal) + np.tril(normal, -1).T + np.diag(0.01 * np.diag(normal) + 1e-3)
         held = ~np.array([True, True, True, True, *self.free_ends])
         matrix[held] = matrix[:, held] = 0
         matrix[held, held] = 1

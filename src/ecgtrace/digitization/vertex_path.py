@@ -2,13 +2,15 @@
 The way through the ink that a plotted line can have taken: straight from sample to sample, from tip to tip.
 
 `ink_path` finds the cheapest way pixel by pixel. Where other leads run through the crop, that way may change
-from one trace to another wherever their ink touches. Three things that it does not know tell them apart:
+from one trace to another wherever their ink touches. Four things that it does not know tell them apart:
 
 * A plotted line is straight between its samples, and its centre lies half a width inside the ink. A leap from
   one steep wave to the next is seldom both.
 * A crop is cut as closely as its lead: the target alone reaches the same distance from all four edges. So it
   passes the row that lies so far below the upper edge, and that above the lower one.
-* Ink that runs out of the crop at the top or at the bottom is another lead's, back to where it meets more ink.
+* Ink that leaves the crop at the top or at the bottom is another lead's, back to where it meets more ink.
+* Leads lie above each other. Where all of them are flat and apart, the target is always the same one from the
+  top; only a baseline that wanders over another changes that.
 
 The way through the places of the samples that breaks these least, where the network says that the ink is the
 target's, is found by dynamic programming over pairs of rows [1]_: what a bend costs depends on two segments.
@@ -443,23 +445,21 @@ def find_vertices(
     node_rows, edges = np.asarray(rows), np.asarray(start)
     zone = _zones(scene, node_rows)
     spacing = max(1.5, 0.3 * scene.width_px)
-    segments = _find_segments(
+    left, right, cost, begin = _find_segments(
         scene.ground, scene.doubt, x_px, node_rows, edges, np.asarray(kept), spacing, costs.evidence
     )
     ranks = _ranks(scene, x_px, np.repeat(np.arange(len(x_px)), np.diff(edges)), node_rows)
     best: tuple[NDArray[np.int64], float] | None = None
     for rank in range(max(1, int(ranks.max()) + 1)):
         other_rank = costs.rank * ((ranks >= 0) & (ranks != rank))
-        nodes, cost = _cheapest_way(*segments, node_rows, zone, other_rank, costs.bend)
-        if best is None or cost < best[1]:
-            best = nodes, float(cost)
+        nodes, total = _cheapest_way(left, right, cost, begin, node_rows, zone, other_rank, costs.bend)
+        if best is None or total < best[1]:
+            best = nodes, float(total)
     assert best is not None
     return VertexPath(node_rows[best[0]], best[1])
 
 
-def _ranks(
-    scene: Scene, x_px: FloatArray, column: NDArray[np.int64], rows: FloatArray
-) -> NDArray[np.int64]:
+def _ranks(scene: Scene, x_px: FloatArray, column: NDArray[np.int64], rows: FloatArray) -> NDArray[np.int64]:
     """
     Say which line from the top each row lies on, where all lines lie apart; -1 elsewhere.
 
