@@ -357,7 +357,7 @@ class RefinedDigitizer:
         x = np.asarray(first + np.arange(n) * comb.spacing_px, np.float64)
         usual = np.asarray(np.interp(x, line.x_px, line.y_px), np.float64)
         way = find_vertices(scene, x, usual, self.path_costs)
-        if price(scene, x, usual, self.path_costs) - way.cost < self.least_gain:
+        if price(scene, x, usual, self.path_costs, line) - way.cost < self.least_gain:
             return None, True
         return replace(line, x_px=x, y_px=way.y_px), found is not None
 

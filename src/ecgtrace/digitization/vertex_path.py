@@ -496,20 +496,28 @@ def _node_rows(column: NDArray[np.bool_], width_px: float) -> list[float]:
     return rows
 
 
-def _zones(scene: Scene, rows: FloatArray) -> NDArray[np.int8]:
+def _zones(scene: Scene, rows: FloatArray, leeway_px: float = _TIP_PX) -> NDArray[np.int8]:
     """Bit 1 where a row is that of the upper tip, bit 2 for the lower one; both where nothing tells."""
     if scene.margin_px is None:
         return np.full(len(rows), 3, np.int8)
     tip = scene.margin_px + scene.width_px / 2 - 0.5
+    last = len(scene.depth) - 1
     zone = np.zeros(len(rows), np.int8)
-    for bit, off in ((1, rows - tip), (2, len(scene.depth) - 1 - rows - tip)):
-        near = np.abs(off) <= _TIP_PX
-        # Without any such row the crop is not cut as expected, and says nothing.
-        zone |= np.int8(bit) * (near if near.any() else np.ones(len(rows), bool)).astype(np.int8)
+    for bit, row in ((1, tip), (2, last - tip)):
+        near = slice(max(0, math.ceil(row - _TIP_PX)), max(0, math.floor(row + _TIP_PX) + 1))
+        # Without ink there the crop is not cut as expected, and says nothing.
+        known = bool((scene.depth[near] > 0).any())
+        zone |= np.int8(bit) * ((np.abs(rows - row) <= leeway_px) | (not known)).astype(np.int8)
     return zone
 
 
-def price(scene: Scene, x_px: FloatArray, y_px: FloatArray, costs: PathCosts = DEFAULT_COSTS) -> float:
+def price(
+    scene: Scene,
+    x_px: FloatArray,
+    y_px: FloatArray,
+    costs: PathCosts = DEFAULT_COSTS,
+    line: Stroke | None = None,
+) -> float:
     """
     Say what a given way costs, by the rules of `find_vertices`.
 
@@ -518,6 +526,9 @@ def price(scene: Scene, x_px: FloatArray, y_px: FloatArray, costs: PathCosts = D
     scene, x_px, costs
         As for `find_vertices`.
     y_px : ndarray of float, shape (n_samples,)
+    line : Stroke, optional
+        The fitted line that the rows were read from. Whether it passes the tips is then seen between the
+        samples, too, and it may stay away from them by 1.5 widths: a rough fit rounds tips off.
 
     Returns
     -------
@@ -525,7 +536,8 @@ def price(scene: Scene, x_px: FloatArray, y_px: FloatArray, costs: PathCosts = D
     """
     spacing = max(1.5, 0.3 * scene.width_px)
     total = _price(scene.ground, scene.doubt, x_px, y_px, spacing, costs.evidence, costs.bend)
-    passed = int(np.bitwise_or.reduce(_zones(scene, y_px)))
+    zones = _zones(scene, y_px) if line is None else _zones(scene, line.y_px, 1.5 * scene.width_px)
+    passed = int(np.bitwise_or.reduce(zones))
     ranks = _ranks(scene, x_px, np.arange(len(x_px)), y_px)
     ranks = ranks[ranks >= 0]
     other_rank = costs.rank * (len(ranks) - np.bincount(ranks).max()) if len(ranks) else 0.0
