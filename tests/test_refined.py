@@ -51,6 +51,19 @@ def test_ink_of_a_neighbour_is_left_to_it(crossed):
     assert snr_db(signal, crossed) > 25
 
 
+def test_a_network_that_takes_the_neighbour_half_way_is_not_followed():
+    """True masks, but from the middle on those of target and neighbour are changed for each other."""
+    style = PageStyle(row_spacing_mm=10.0)
+    crop = DrawnCrops(SampleRecords(), style, (Sheet("3x4"),), "all", 0, 27, seed=2)[26]
+    assert (crop.other_mask.sum(axis=0) > 0).mean() > 0.9  # the neighbour is there all along
+    misled = channels(crop)
+    half = crop.image.shape[1] // 2
+    misled[:, :, half:] = channels(crop)[::-1, :, half:]
+    assert snr_db(RefinedDigitizer()(crop.image, misled), crop) > 25
+    followed = RefinedDigitizer(ways=False)(crop.image, misled)
+    assert not snr_db(followed, crop) > 10  # or NaN: the leap is a gap
+
+
 def test_the_sampling_frequency_changes_the_times_alone(crop):
     dense = RefinedDigitizer(fs_hz=1000.0)(crop.image, crop.mask)
     coarse = RefinedDigitizer(fs_hz=250.0)(crop.image, crop.mask)
