@@ -153,14 +153,22 @@ def test_of_a_line_that_the_network_hardly_sees_its_word_counts_little():
 
 
 @pytest.mark.parametrize(
-    ("left", "right", "known"),
-    [(12, 12, True), (12, 13, True), (12, 18, False), (40, 40, False), (1, 1, False)],
+    ("left", "right", "top", "bottom", "known"),
+    [
+        (12, 12, 12, 12, True),
+        (12, 13, 11, 13, True),  # pixels are whole
+        (12, 18, 12, 12, False),
+        (40, 40, 40, 40, False),  # not closely cut
+        (1, 1, 1, 1, False),  # cut through the line
+        (12, 12, 30, 12, False),  # more paper above: the edges say nothing of the target
+        (12, 12, 12, 30, False),
+    ],
 )
-def test_uneven_wide_or_missing_margins_say_nothing(left, right, known):
-    ink = np.zeros((60, 200), np.float32)
-    ink[28:33, left : 200 - right] = 1
-    scene = look(ink, ink, None, SCALE)
-    assert (scene.margin_px is not None) == known
+def test_uneven_wide_or_missing_margins_say_nothing(left, right, top, bottom, known):
+    ink = np.zeros((160, 200), np.float32)
+    ink[78:83, left : 200 - right] = 1
+    ink[top : 160 - bottom, 98:103] = 1
+    assert (look(ink, ink, None, SCALE).margin_px is not None) == known
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])

@@ -92,7 +92,7 @@ class Scene:
     width_px : float
         Of the line.
     margin_px : float or None
-        Bare paper on all four sides of the target's ink, if they agree.
+        Bare paper on all four sides of the target's ink, if they agree; else nothing is known of its tips.
     extent : tuple of int
         First and last column with ink.
     """
@@ -191,18 +191,32 @@ def look(
     doubt = (-np.log(np.clip(likely, _LEAST_LIKELY, 1)) * trust).astype(np.float32)
     columns = np.flatnonzero(ink.any(axis=0))
     extent = (int(columns[0]), int(columns[-1])) if len(columns) else (0, ink.shape[1] - 1)
-    margin = _margin(extent, ink.shape[1], scale) if closely_cut else None
+    margin = _margin(ink, extent, width_px, scale) if closely_cut else None
     if margin is not None:
         ground += np.float32(_STRANGE) * leaving(ink, width_px)
     return Scene(ground, doubt, depth, width_px, margin, extent)
 
 
-def _margin(extent: tuple[int, int], width: int, scale: GridScale) -> float | None:
-    """Return the bare paper left and right of the ink where both are the same, and not too much."""
-    left, right = extent[0], width - 1 - extent[1]
+def _margin(
+    ink: NDArray[np.bool_], extent: tuple[int, int], width_px: float, scale: GridScale
+) -> float | None:
+    """Return the bare paper left and right where both agree and ink comes as near above and below."""
+    left, right = extent[0], ink.shape[1] - 1 - extent[1]
     even = abs(left - right) <= max(2.0, _EVEN_MM * scale.px_per_mm_x)
     close = 2 < min(left, right) and max(left, right) < _WIDEST_MARGIN_MM * scale.px_per_mm_x
-    return float(max(left, right)) if even and close else None
+    if not (even and close):
+        return None
+    margin = float(max(left, right))
+    return margin if all(ink[rows].any() for rows in _tip_rows(margin, width_px, len(ink))) else None
+
+
+def _tip_rows(margin_px: float, width_px: float, height: int) -> tuple[slice, slice]:
+    """Rows where the centre line of the target turns back, at the top and at the bottom."""
+    first = margin_px + width_px / 2 - 0.5 - _TIP_PX
+    size = math.floor(2 * _TIP_PX) + 1
+    top = max(0, math.ceil(first))
+    bottom = min(height, math.floor(height - 1 - first) + 1)
+    return slice(top, top + size), slice(max(0, bottom - size), bottom)
 
 
 def leaving(ink: NDArray[np.bool_], width_px: float) -> NDArray[np.bool_]:
@@ -501,14 +515,8 @@ def _zones(scene: Scene, rows: FloatArray, leeway_px: float = _TIP_PX) -> NDArra
     if scene.margin_px is None:
         return np.full(len(rows), 3, np.int8)
     tip = scene.margin_px + scene.width_px / 2 - 0.5
-    last = len(scene.depth) - 1
-    zone = np.zeros(len(rows), np.int8)
-    for bit, row in ((1, tip), (2, last - tip)):
-        near = slice(max(0, math.ceil(row - _TIP_PX)), max(0, math.floor(row + _TIP_PX) + 1))
-        # Without ink there the crop is not cut as expected, and says nothing.
-        known = bool((scene.depth[near] > 0).any())
-        zone |= np.int8(bit) * ((np.abs(rows - row) <= leeway_px) | (not known)).astype(np.int8)
-    return zone
+    off_top, off_bottom = np.abs(rows - tip), np.abs(len(scene.depth) - 1 - rows - tip)
+    return (off_top <= leeway_px).astype(np.int8) | ((off_bottom <= leeway_px).astype(np.int8) << 1)
 
 
 def price(
