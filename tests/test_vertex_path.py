@@ -11,6 +11,7 @@ from ecgtrace.digitization.vertex_path import (
     Scene,
     find_vertices,
     leaving,
+    left_aside,
     look,
     price,
     relabel,
@@ -114,6 +115,8 @@ def random_scene(seed, with_margin):
         width_px=2.0,
         margin_px=3.0 if with_margin else None,
         extent=(2, 12),
+        own=depth > 0,
+        trust=1.0,
     )
 
 
@@ -139,7 +142,7 @@ def test_no_other_way_is_cheaper(seed, with_margin, rank):
 def test_price_by_hand():
     """On bare ground of cost 1 with doubt 2: a flat segment of 4 px and one that climbs 3 px over 4."""
     ones = np.ones((40, 20), np.float32)
-    scene = Scene(ones, 2 * ones, ones, 2.0, None, (0, 19))
+    scene = Scene(ones, 2 * ones, ones, 2.0, None, (0, 19), ones > 0, 1.0)
     cost = price(scene, np.array([2.0, 6.0, 10.0]), np.array([20.0, 20.0, 17.0]), PathCosts(0.5, 2.0, 0.0))
     # Lengths 4 and 5; evidence 0.5 x 2 for each px; the slope changes by 3 of 0 + 3 + 10.
     assert cost == pytest.approx((4 + 5) * (1 + 0.5 * 2) + 2 * 3 / 13)
@@ -214,3 +217,20 @@ def test_a_gap_in_the_ink_is_crossed_on_the_usual_way():
     assert way.cost == pytest.approx(price(scene, X, way.y_px))
     assert np.abs(way.y_px - 100).max() < 6
     assert len(way.y_px) == len(X)
+
+
+def test_ink_of_the_target_that_a_way_leaves_aside_is_measured():
+    """A wave of 100 px up and down, on a lead that is flat otherwise: about 200 px of line."""
+    wave = np.full(len(X), 170.0)
+    wave[60] = 70.0
+    (ink,), _ = drawn(wave)
+    scene = look(ink, ink, None, SCALE)
+    line, flat = (Stroke(X, y, WIDTH_PX / 2, WIDTH_PX / 2) for y in (wave, np.full(len(X), 170.0)))
+    lost = left_aside(scene, line, flat)
+    # Both flanks lie within one width of each other, so that they share much of their ink.
+    assert 100 < lost < 200
+    assert left_aside(scene, flat, line) == pytest.approx(-lost)
+    hardly_seen = look(ink, ink, None, SCALE, shrunk=0.15)
+    assert left_aside(hardly_seen, line, flat) == pytest.approx(lost / 4, rel=0.01)
+    others = look(ink, 0 * ink, ink, SCALE)
+    assert left_aside(others, line, flat) == 0

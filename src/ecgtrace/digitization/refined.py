@@ -21,6 +21,7 @@ from ecgtrace.digitization.vertex_path import (
     PathCosts,
     Scene,
     find_vertices,
+    left_aside,
     look,
     price,
     relabel,
@@ -43,6 +44,7 @@ _OFF_COMB = 0.015  # share of its spacing that the vertices of a true comb stay 
 _LEAST_BEND = 0.2  # px per px: pixels give a straight line smaller ones
 _FEWEST_BENDS = 8
 _MOST_WAYS = 2
+_WORTH = 1.0  # of a px of line, of ink that another way leaves aside
 _WAY_MM = 0.25  # distance of the vertices of a way through the ink, where no comb is seen
 _WORSE_ON_COMB = 2.0  # factor of what is left unexplained: there are fewer vertices to explain it with
 _ROUGH: dict[str, Any] = {"coarse_steps": 8, "steps": 8, "tolerance": 2e-3}
@@ -357,9 +359,13 @@ class RefinedDigitizer:
         x = np.asarray(first + np.arange(n) * comb.spacing_px, np.float64)
         usual = np.asarray(np.interp(x, line.x_px, line.y_px), np.float64)
         way = find_vertices(scene, x, usual, self.path_costs)
-        if price(scene, x, usual, self.path_costs, line) - way.cost < self.least_gain:
+        gain = price(scene, x, usual, self.path_costs, line) - way.cost
+        if gain < self.least_gain:
             return None, True
-        return replace(line, x_px=x, y_px=way.y_px), found is not None
+        better = replace(line, x_px=x, y_px=way.y_px)
+        if gain - _WORTH * left_aside(scene, line, better) < self.least_gain:
+            return None, True
+        return better, found is not None
 
     def _on_samples(
         self,

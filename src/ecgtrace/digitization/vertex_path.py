@@ -47,6 +47,7 @@ _MISSING_TIP = 1000.0
 _EVEN_MM = 0.12  # margins that differ by less are the same
 _TIP_PX = 2.0
 _WIDEST_MARGIN_MM = 2.5
+_LONG_PIECE = 0.25  # of the longest
 _THIN_SHARE = 0.3
 _SEEN_PX = 1.5
 _FLAT = 3.0  # a run of ink of more widths than this is a steep wave, or several lines
@@ -95,6 +96,10 @@ class Scene:
         Bare paper on all four sides of the target's ink, if they agree; else nothing is known of its tips.
     extent : tuple of int
         First and last column with ink.
+    own : ndarray of bool, shape (height, width)
+        Ink that the network gives to the target.
+    trust : float
+        In (0, 1]: how far the network can tell.
     """
 
     ground: NDArray[np.float32]
@@ -103,6 +108,8 @@ class Scene:
     width_px: float
     margin_px: float | None
     extent: tuple[int, int]
+    own: NDArray[np.bool_]
+    trust: float
 
 
 class VertexPath(NamedTuple):
@@ -187,14 +194,24 @@ def look(
     ground = np.where(ink, _BARE * shallow**2, _BARE).astype(np.float32)
     strange = 1 - (target if other is None else other)
     likely = target + (1 - target) * np.float32(_UNCLAIMED) * strange
-    trust = np.clip(width_px * shrunk / _SEEN_PX, 0.1, 1) ** 2
+    trust = float(np.clip(width_px * shrunk / _SEEN_PX, 0.1, 1) ** 2)
     doubt = (-np.log(np.clip(likely, _LEAST_LIKELY, 1)) * trust).astype(np.float32)
-    columns = np.flatnonzero(ink.any(axis=0))
-    extent = (int(columns[0]), int(columns[-1])) if len(columns) else (0, ink.shape[1] - 1)
+    extent = _extent(ink)
     margin = _margin(ink, extent, width_px, scale) if closely_cut else None
     if margin is not None:
         ground += np.float32(_STRANGE) * leaving(ink, width_px)
-    return Scene(ground, doubt, depth, width_px, margin, extent)
+    own = (dark * target > _INK) & ink
+    return Scene(ground, doubt, depth, width_px, margin, extent, own, trust)
+
+
+def _extent(ink: NDArray[np.bool_]) -> tuple[int, int]:
+    """First and last column of the long pieces of ink: names and separators between leads are short."""
+    n, _, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
+    if n < 2:
+        return 0, ink.shape[1] - 1
+    left, width = stats[1:, cv2.CC_STAT_LEFT], stats[1:, cv2.CC_STAT_WIDTH]
+    long = width >= _LONG_PIECE * width.max()
+    return int(left[long].min()), int((left + width)[long].max() - 1)
 
 
 def _margin(
@@ -550,6 +567,29 @@ def price(
     ranks = ranks[ranks >= 0]
     other_rank = costs.rank * (len(ranks) - np.bincount(ranks).max()) if len(ranks) else 0.0
     return float(total + other_rank + _MISSING_TIP * (2 - passed.bit_count()))
+
+
+def left_aside(scene: Scene, line: Stroke, way: Stroke) -> float:
+    """
+    Say how much of the target's ink a way leaves unexplained that a line explains.
+
+    Parameters
+    ----------
+    scene : Scene
+    line, way : Stroke
+
+    Returns
+    -------
+    float
+        Length of line in px, less what the way explains and the line does not; times `Scene.trust`.
+    """
+    shape = (scene.own.shape[0], scene.own.shape[1])
+    radius = scene.width_px / 2 + 1
+    explained = [
+        int((scene.own & (Stroke(part.x_px, part.y_px, radius, radius, 0.3).coverage(shape) > _INK)).sum())
+        for part in (line, way)
+    ]
+    return scene.trust * (explained[0] - explained[1]) / scene.width_px
 
 
 @njit(cache=True)
