@@ -234,3 +234,16 @@ def test_ink_of_the_target_that_a_way_leaves_aside_is_measured():
     assert left_aside(hardly_seen, line, flat) == pytest.approx(lost / 4, rel=0.01)
     others = look(ink, 0 * ink, ink, SCALE)
     assert left_aside(others, line, flat) == 0
+
+
+def test_a_picture_of_no_lines_is_not_looked_through():
+    """Noise: nearly every pixel may be on a way, so that there are far too many."""
+    noise = (np.random.default_rng(0).random((1200, 1200)) < 0.8).astype(np.float32)
+    x = np.arange(2, 1198, 4.0)
+    way = find_vertices(look(noise, noise, None, SCALE), x, np.full(len(x), 300.0))
+    assert way.cost == np.inf
+    assert (way.y_px == 300).all()
+    # One blot is as wide as it is high: its few ways are looked through.
+    blot = np.ones((700, 1200), np.float32)
+    way = find_vertices(look(blot, blot, None, SCALE), x, np.full(len(x), 300.0))
+    assert len(way.y_px) == len(x)

@@ -43,13 +43,14 @@ _EVIDENCE_PX = 12.0  # of a segment; a steep wave says no more of whose it is th
 _LEAST_LIKELY = 0.03
 _UNCLAIMED = 0.1
 _BEND_PX = 10.0  # changes of slope smaller than this are noise
-_MISSING_TIP = 1000.0
+_MISSING_TIP = 1000.0  # more than all else together, but for a leap over much bare paper
 _EVEN_MM = 0.12  # margins that differ by less are the same
 _TIP_PX = 2.0
 _WIDEST_MARGIN_MM = 2.5
 _LONG_PIECE = 0.25  # of the longest
 _THIN_SHARE = 0.3
-_SEEN_PX = 1.5
+_SEEN_PX = 1.5  # lines as wide as this on the network's canvas are told apart as well as wider ones
+_MOST_PAIRS, _MOST_SEGMENTS = 2 * 10**7, 3 * 10**6  # more are no picture of lines; tall crops have 1e6
 _FLAT = 3.0  # a run of ink of more widths than this is a steep wave, or several lines
 
 
@@ -376,6 +377,8 @@ def _find_segments(ground, doubt, xs, rows, start, kept, spacing, evidence):  # 
                 )
                 if price > limit + _LIMIT_PER_PX * length:
                     continue
+                if m >= _MOST_SEGMENTS:
+                    return left[:0], right[:0], cost[:0], begin
                 if m >= room:
                     room *= 2
                     left = np.concatenate((left, np.empty(room - m, np.int32)))
@@ -459,6 +462,7 @@ def find_vertices(
     Returns
     -------
     VertexPath
+        The usual way at infinite cost where there is too much ink to look through.
     """
     height, width = scene.depth.shape
     half = scene.width_px / 2
@@ -475,10 +479,15 @@ def find_vertices(
         start.append(len(rows))
     node_rows, edges = np.asarray(rows), np.asarray(start)
     zone = _zones(scene, node_rows)
+    n_nodes = np.diff(edges)
+    if (n_nodes[1:] * n_nodes[:-1]).sum() > _MOST_PAIRS:
+        return VertexPath(np.asarray(usual_y_px, np.float64), np.inf)
     spacing = max(1.5, 0.3 * scene.width_px)
     left, right, cost, begin = _find_segments(
         scene.ground, scene.doubt, x_px, node_rows, edges, np.asarray(kept), spacing, costs.evidence
     )
+    if not len(left):
+        return VertexPath(np.asarray(usual_y_px, np.float64), np.inf)
     ranks = _ranks(scene, x_px, np.repeat(np.arange(len(x_px)), np.diff(edges)), node_rows)
     best: tuple[NDArray[np.int64], float] | None = None
     for rank in range(max(1, int(ranks.max()) + 1)):
