@@ -100,3 +100,24 @@ def ink_density(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     dark = min(float(np.quantile(light, 0.003)), float(np.median(light)) - 1)
     dark = float(np.median(light[light <= dark]))
     return np.clip((under - light) / np.maximum(under - dark, 1.0), 0, 1.2).astype(np.float32)
+
+
+def runs(where: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """
+    Return where the runs of `True` begin and end.
+
+    Parameters
+    ----------
+    where : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    ndarray of int64, shape (n_runs, 2)
+        Index of the first, and of the one after the last.
+
+    Examples
+    --------
+    >>> runs(np.array([1, 1, 0, 1, 0, 0, 1], dtype=bool)).tolist()
+    [[0, 2], [3, 4], [6, 7]]
+    """
+    return np.flatnonzero(np.diff(where.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)

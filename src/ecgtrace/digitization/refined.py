@@ -11,7 +11,7 @@ from scipy.ndimage import map_coordinates
 
 from ecgtrace.digitization.autocorrelation import estimate_grid_by_autocorrelation
 from ecgtrace.digitization.grid import detect_grid
-from ecgtrace.digitization.ink import ink_density
+from ecgtrace.digitization.ink import ink_density, runs
 from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, explaining_path, reach_tips
 from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE, estimate_line_width
 from ecgtrace.digitization.skew import Upright, upright
@@ -43,7 +43,7 @@ _LONGEST_SAMPLE_S = 0.04
 _OFF_COMB = 0.015  # share of its spacing that the vertices of a true comb stay within
 _LEAST_BEND = 0.2  # px per px: pixels give a straight line smaller ones
 _FEWEST_BENDS = 8
-_MOST_WAYS = 2
+_MOST_WAYS = 2  # the second only where the first was sought without a comb
 _WORTH = 1.0  # of a px of line, of ink that another way leaves aside
 _WAY_MM = 0.25  # distance of the vertices of a way through the ink, where no comb is seen
 _WORSE_ON_COMB = 2.0  # factor of what is left unexplained: there are fewer vertices to explain it with
@@ -262,6 +262,10 @@ class RefinedDigitizer:
         scale : GridScale
         ink : ndarray of float32, shape (height, width), optional
             Ink density of the image, where it is known already.
+        closely_cut : bool, optional
+            Whether the edges of the crop may say where the target lies; not those of a page turned upright.
+        shrunk : float, optional
+            Height of a px of the crop on the network's canvas, at most 1.
 
         Returns
         -------
@@ -597,9 +601,8 @@ def _long_runs(where: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
     >>> _long_runs(np.array([1, 1, 0, 1, 1, 1], dtype=bool), 2).astype(int).tolist()
     [0, 0, 0, 1, 1, 1]
     """
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], where.astype(int), [0]])))
     result = np.zeros_like(where)
-    for begin, end in edges.reshape(-1, 2):
+    for begin, end in runs(where):
         result[begin:end] = end - begin > longest
     return result
 

@@ -30,6 +30,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ecgtrace.digitization.ink import runs
 from ecgtrace.digitization.stroke import Stroke
 from ecgtrace.types import FloatArray, GridScale
 
@@ -489,14 +490,21 @@ def find_vertices(
     if not len(left):
         return VertexPath(np.asarray(usual_y_px, np.float64), np.inf)
     ranks = _ranks(scene, x_px, np.repeat(np.arange(len(x_px)), np.diff(edges)), node_rows)
-    best: tuple[NDArray[np.int64], float] | None = None
-    for rank in range(max(1, int(ranks.max()) + 1)):
-        other_rank = costs.rank * ((ranks >= 0) & (ranks != rank))
-        nodes, total = _cheapest_way(left, right, cost, begin, node_rows, zone, other_rank, costs.bend)
-        if best is None or total < best[1]:
-            best = nodes, float(total)
-    assert best is not None
-    return VertexPath(node_rows[best[0]], best[1])
+    ways = (
+        _cheapest_way(
+            left,
+            right,
+            cost,
+            begin,
+            node_rows,
+            zone,
+            costs.rank * ((ranks >= 0) & (ranks != rank)),
+            costs.bend,
+        )
+        for rank in range(max(1, int(ranks.max()) + 1))
+    )
+    nodes, total = min(ways, key=lambda way: float(way[1]))
+    return VertexPath(node_rows[nodes], float(total))
 
 
 def _ranks(scene: Scene, x_px: FloatArray, column: NDArray[np.int64], rows: FloatArray) -> NDArray[np.int64]:
@@ -508,17 +516,16 @@ def _ranks(scene: Scene, x_px: FloatArray, column: NDArray[np.int64], rows: Floa
     width = scene.depth.shape[1]
     flat: dict[int, NDArray[np.int64]] = {}
     for i, x in enumerate(np.clip(np.rint(x_px), 0, width - 1).astype(int)):
-        ink = scene.depth[:, x] > 0
-        runs = np.flatnonzero(np.diff(np.concatenate([[0], ink.astype(np.int8), [0]]))).reshape(-1, 2)
-        length = runs[:, 1] - runs[:, 0]
-        if len(runs) and length.max() <= _FLAT * scene.width_px and length.min() > scene.width_px / 2:
-            flat[i] = runs
+        lines = runs(scene.depth[:, x] > 0)
+        length = lines[:, 1] - lines[:, 0]
+        if len(lines) and length.max() <= _FLAT * scene.width_px and length.min() > scene.width_px / 2:
+            flat[i] = lines
     ranks = np.full(len(rows), -1, np.int64)
-    counts = np.bincount([len(runs) for runs in flat.values()]) if flat else np.zeros(1, int)
+    counts = np.bincount([len(lines) for lines in flat.values()]) if flat else np.zeros(1, int)
     n_lines = int(counts.argmax())
     if n_lines < 2:
         return ranks
-    for node in np.flatnonzero(np.isin(column, [i for i, runs in flat.items() if len(runs) == n_lines])):
+    for node in np.flatnonzero(np.isin(column, [i for i, lines in flat.items() if len(lines) == n_lines])):
         middle = flat[int(column[node])].mean(axis=1) - 0.5
         ranks[node] = int(np.argmin(np.abs(middle - rows[node])))
     return ranks
@@ -526,9 +533,8 @@ def _ranks(scene: Scene, x_px: FloatArray, column: NDArray[np.int64], rows: Floa
 
 def _node_rows(column: NDArray[np.bool_], width_px: float) -> list[float]:
     """Rows of a column that the centre line may pass; every few of them in the run of a steep wave."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], column.astype(np.int8), [0]])))
     rows: list[float] = []
-    for low, high in edges.reshape(-1, 2):
+    for low, high in runs(column):
         step = 1 if high - low <= 3 * width_px else max(3, round(0.6 * width_px))
         rows += [float(r) for r in range(low, high, step)]
         if (high - 1 - low) % step:
