@@ -232,6 +232,11 @@ class LeadSignal:
         Row of the trace in each column of the image, NaN where none was found.
     start_px : float
         Column of time 0.
+    doubts : tuple of str
+        Why the signal may be wrong although it was read, each a reason with its numbers: with any, the
+        verdict is `doubtful`.
+    notes : tuple of str
+        What was assumed or done to the picture, such as that its pixels were taken for square.
     """
 
     amplitude_mv: FloatArray
@@ -240,6 +245,8 @@ class LeadSignal:
     scale: GridScale
     row_px: FloatArray = field(repr=False)
     start_px: float = 0.0
+    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(
