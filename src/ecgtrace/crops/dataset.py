@@ -13,7 +13,7 @@ from ecgtrace.crops.resize import Place, place, resize_image, resize_mask, to_ca
 from ecgtrace.errors import DataError
 from ecgtrace.types import LeadCrop
 
-CHANNELS = ("target", "other")  # what a mask marks: ink of the target; ink of the neighbours
+CHANNELS = ("target", "other")  # what a mask marks: ink of the target; all other ink
 
 
 def image_to_tensor(image: NDArray[np.uint8]) -> Tensor:
@@ -40,7 +40,8 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         How a crop comes to the one size (`resize.place`).
     channels : sequence of str
         What the masks mark, of `CHANNELS`, in this order. For "other", crops must know the ink of the
-        neighbours (`LeadCrop.other_mask`). Augmentations that lay more ink on the image do not mark it.
+        neighbours (`LeadCrop.other_mask`); that of names, bars and pulses (`printed_mask`) belongs to it.
+        Augmentations that lay more ink on the image do not mark it.
     """
 
     def __init__(
@@ -78,7 +79,8 @@ class CropDataset(Dataset[dict[str, Tensor]]):
             return [crop.mask]
         if crop.other_mask is None:
             raise DataError(f"{crop.crop_id} does not tell the ink of its neighbours; use channels=[target]")
-        return [crop.mask, crop.other_mask]
+        printed = crop.printed_mask
+        return [crop.mask, crop.other_mask if printed is None else crop.other_mask | printed]
 
     def _place(self, crop: LeadCrop) -> Place:
         return place(self.resize, crop.image.shape[:2], (self.height, self.width))
