@@ -165,3 +165,11 @@ def test_weights_that_do_not_say_were_trained_on_stretched_crops(tmp_path):
     metadata = {"format": "ecgtrace-weights-1", "card": json.dumps({**card, "started_from": "random"})}
     save_file({"a": torch.zeros(1)}, path, metadata=metadata)
     assert read_card(path).resize == "stretch"
+
+
+def test_a_thin_line_stays_in_the_mask_where_a_smaller_share_counts():
+    """Two px of twelve: a sixth of a pixel of the result."""
+    mask = np.zeros((48, 48), np.uint8)
+    mask[17:20] = 1
+    assert resize_mask(mask, 4, 4).sum() == 0
+    assert resize_mask(mask, 4, 4, 0.2)[1].all()

@@ -42,6 +42,8 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         What the masks mark, of `CHANNELS`, in this order. For "other", crops must know the ink of the
         neighbours (`LeadCrop.other_mask`); that of names, bars and pulses (`printed_mask`) belongs to it.
         Augmentations that lay more ink on the image do not mark it.
+    mask_share : float
+        A pixel of the masks is ink if ink covers at least this share of it.
     """
 
     def __init__(
@@ -53,11 +55,12 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         seed: int = 0,
         resize: str = "stretch",
         channels: Sequence[str] = CHANNELS[:1],
+        mask_share: float = 0.5,
     ) -> None:
         place(resize, (1, 1), (height, width))  # refuses what is unknown now, not in a worker
         self.crops, self.height, self.width = crops, height, width
         self.augmentation, self.seed, self.resize = augmentation, seed, resize
-        self.channels = tuple(channels)
+        self.channels, self.mask_share = tuple(channels), mask_share
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -66,7 +69,9 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         crop = self.crops[index]
         where = self._place(crop)
         image = resize_image(crop.image, where.height, where.width)
-        mask = np.dstack([resize_mask(part, where.height, where.width) for part in self._masks(crop)])
+        mask = np.dstack(
+            [resize_mask(part, where.height, where.width, self.mask_share) for part in self._masks(crop)]
+        )
         if self.augmentation is not None and self.augmentation.transforms:
             image, mask = self._augment(image, mask, index)
         canvas = (self.height, self.width)
