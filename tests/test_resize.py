@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from ecgtrace.crops.augment import OverlaySignal, compose
 from ecgtrace.crops.dataset import CropDataset
-from ecgtrace.crops.resize import RESIZES, fit_image, from_canvas, place, resize_image
+from ecgtrace.crops.resize import RESIZES, fit_image, from_canvas, place, resize_image, resize_mask
 from ecgtrace.errors import ConfigError
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
 from ecgtrace.segmentation.weights import WeightsCard, read_card
@@ -168,7 +168,7 @@ def test_weights_that_do_not_say_were_trained_on_stretched_crops(tmp_path):
 
 
 def test_a_thin_line_stays_in_the_mask_where_a_smaller_share_counts():
-    """Two px of twelve: a sixth of a pixel of the result."""
+    """Three px of twelve: a quarter of a pixel of the result."""
     mask = np.zeros((48, 48), np.uint8)
     mask[17:20] = 1
     assert resize_mask(mask, 4, 4).sum() == 0
