@@ -158,6 +158,8 @@ class LeadCrop:
         Centre line of the target in crop pixels; None where only a mask is known.
     other_mask : ndarray of uint8, shape (height, width), or None
         {0, 1}: ink of the other leads; 1 in both masks where they share ink.
+    start_px : float or None
+        Column of the truth's first sample, where it is known without a polyline.
     """
 
     image: NDArray[np.uint8]
@@ -173,6 +175,7 @@ class LeadCrop:
     crossings: int = 0
     polyline: FloatArray | None = None
     other_mask: NDArray[np.uint8] | None = None
+    start_px: float | None = None
 
     def __post_init__(self) -> None:
         _require_rgb(self.image)
