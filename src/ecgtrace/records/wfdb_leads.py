@@ -1,4 +1,4 @@
-"""Twelve leads in mV from a WFDB record, whatever order, case and unit its header has."""
+"""Leads in mV from a WFDB record, whatever order, case and unit its header has."""
 
 import warnings
 from pathlib import Path
@@ -52,24 +52,64 @@ def read_mv(stem: Path, fs_hz: float, mend: str) -> FloatArray:
         If the file is broken, is sampled at another frequency, lacks a lead, has an unknown unit, or holds
         NaN.
     """
-    _refuse_non_ascii(with_suffix(stem, ".hea"))
-    try:
-        record = wfdb.rdrecord(str(stem))
-    except Exception as error:  # wfdb lets whatever its parser met pass: KeyError, AttributeError, ...
-        raise DataError(
-            f"{stem} cannot be read as a WFDB record ({first_line(error)}); fetch it anew"
-        ) from error
+    record = _read(stem)
     if record.fs != fs_hz:
         raise DataError(
             f"{stem} is sampled at {record.fs} Hz, but fs_hz={fs_hz}; set signals.fs_hz to what it holds"
         )
     rows = _rows_of_leads(record.sig_name, stem)
-    to_mv = [_mv_per_unit(record.units[row], stem) for row in rows]
-    signal: FloatArray = np.ascontiguousarray(record.p_signal[:, rows].T * np.array(to_mv)[:, None])
+    missing = [lead for lead in LEADS if lead not in rows]
+    if missing:
+        raise DataError(f"{stem} lacks {', '.join(missing)}; it names its leads {', '.join(record.sig_name)}")
+    signal = _in_mv(record, [rows[lead] for lead in LEADS], stem)
     bad = [lead for lead, samples in zip(LEADS, signal, strict=True) if not np.isfinite(samples).all()]
     if bad:
         raise DataError(f"{stem} holds NaN in {', '.join(bad)}; {mend}")
     return signal
+
+
+def read_page_truth(stem: Path) -> tuple[dict[str, FloatArray], float]:
+    """
+    Read what a page shows: the leads that are there, over the page's time axis.
+
+    Parameters
+    ----------
+    stem : Path
+        Of the record's files, without suffix.
+
+    Returns
+    -------
+    signals : dict of str to ndarray of float, shape (n_samples,)
+        In mV, by lead, in the field's order; NaN where the page does not show a lead.
+    fs_hz : float
+
+    Raises
+    ------
+    DataError
+        If the files are missing or broken, name a lead twice, or have an unknown unit.
+    """
+    record = _read(stem)
+    rows = _rows_of_leads(record.sig_name, stem)
+    found = [lead for lead in LEADS if lead in rows]
+    signals = _in_mv(record, [rows[lead] for lead in found], stem)
+    return dict(zip(found, signals, strict=True)), float(record.fs)
+
+
+def _read(stem: Path) -> wfdb.Record:
+    if not is_there(stem):
+        raise DataError(f"{stem}.hea or {stem}.dat is missing; fetch the record anew")
+    _refuse_non_ascii(with_suffix(stem, ".hea"))
+    try:
+        return wfdb.rdrecord(str(stem))
+    except Exception as error:  # wfdb lets whatever its parser met pass: KeyError, AttributeError, ...
+        raise DataError(
+            f"{stem} cannot be read as a WFDB record ({first_line(error)}); fetch it anew"
+        ) from error
+
+
+def _in_mv(record: wfdb.Record, rows: list[int], stem: Path) -> FloatArray:
+    to_mv = [_mv_per_unit(record.units[row], stem) for row in rows]
+    return np.ascontiguousarray(record.p_signal[:, rows].T * np.array(to_mv)[:, None])
 
 
 def _refuse_non_ascii(header: Path) -> None:
@@ -79,8 +119,8 @@ def _refuse_non_ascii(header: Path) -> None:
         raise DataError(f"{header} has letters beyond ASCII; write a unit of microvolt as uV")
 
 
-def _rows_of_leads(names: list[str], stem: Path) -> list[int]:
-    """Return the channel of each of the twelve leads; channels that are no lead are passed over."""
+def _rows_of_leads(names: list[str], stem: Path) -> dict[str, int]:
+    """Return the channel of each lead that is there; channels that are no lead are passed over."""
     channels: dict[str, int] = {}
     for channel, name in enumerate(names):
         lead = _CANONICAL.get(name.strip().casefold())
@@ -88,10 +128,7 @@ def _rows_of_leads(names: list[str], stem: Path) -> list[int]:
             raise DataError(f"{stem} has lead {lead} twice")
         if lead is not None:
             channels[lead] = channel
-    missing = [lead for lead in LEADS if lead not in channels]
-    if missing:
-        raise DataError(f"{stem} lacks {', '.join(missing)}; it names its leads {', '.join(names)}")
-    return [channels[lead] for lead in LEADS]
+    return channels
 
 
 def _mv_per_unit(unit: str, stem: Path) -> float:
