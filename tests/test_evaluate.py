@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass, make_dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
@@ -90,6 +90,40 @@ def test_failures_are_rows(tmp_path):
     crashed = rows.loc[("hand_003", "crashing")]
     assert crashed["message"] == "ZeroDivisionError: division by zero"
     assert crashed["mse_mv2"] == pytest.approx(np.var(source.signal(3)))
+
+
+@dataclass(frozen=True)
+class Doubting(ColumnDigitizer):
+    """A digitizer that does not trust itself, and says so in two lines."""
+
+    name: str = "doubting"
+
+    def __call__(self, image, mask=None):
+        found = super().__call__(image, mask)
+        return replace(found, doubts=("the scale is a guess:\n2 lines", "heart rate 14"), start_px=3.0)
+
+
+def test_doubts_are_in_the_rows_and_scored_as_read(tmp_path):
+    rows = evaluate_many(
+        HandSource(1), {"sure": ColumnDigitizer(), "doubting": Doubting()}, tmp_path / "rows.csv", QUIET
+    ).set_index("digitizer")
+    assert list(rows["status"]) == ["ok", "doubtful"]
+    assert rows.loc["sure", "doubts"] == ""
+    assert rows.loc["doubting", "doubts"] == "the scale is a guess: 2 lines; heart rate 14"
+    assert rows.loc["doubting", "r"] == rows.loc["sure", "r"] > 0.9
+    assert rows.loc["doubting", "lag_ms"] == rows.loc["sure", "lag_ms"]
+
+
+def test_time_0_is_in_the_rows_where_the_crop_tells_it(tmp_path):
+    """3 px to the right of a trace that begins in column 0, at 4 px/mm: 30 ms late."""
+
+    class Telling(HandSource):
+        def __getitem__(self, index):
+            return replace(super().__getitem__(index), start_px=0.0 if index else None)
+
+    rows = evaluate_many(Telling(2), {"doubting": Doubting()}, tmp_path / "rows.csv", QUIET)
+    assert np.isnan(rows["time0_error_ms"][0])
+    assert rows["time0_error_ms"][1] == pytest.approx(30)
 
 
 def test_a_subset_leaves_out_the_rest_but_no_failure(tmp_path):

@@ -1,5 +1,7 @@
 """Metrics, alignment and intervals give the values worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -227,6 +229,29 @@ def test_sample_at_half_a_period():
     assert known.tolist() == [False, True, True, False]
 
 
+@pytest.mark.parametrize(("start_px", "error_ms"), [(20.0, 0.0), (12.5, -30.0), (45.0, 100.0)])
+def test_time_0_lies_where_the_picture_has_it(start_px, error_ms):
+    """At 10 px/mm a pixel is 4 ms of paper, and 250 px are a second; a wrong scale does not stretch it."""
+    planted = replace(crop_of(np.arange(250.0), px_per_mm=10.0), start_px=20.0)
+    found = replace(lead_of(np.arange(1250) / 5, px_per_mm=11.0), start_px=start_px)
+    assert metrics.score(planted, found).time0_error_ms == pytest.approx(error_ms)
+    drawn = replace(planted, start_px=None, polyline=np.stack([20 + np.arange(250.0), np.zeros(250)], axis=1))
+    assert metrics.score(drawn, found).time0_error_ms == pytest.approx(error_ms)
+
+
+def test_time_0_goes_on_where_alignment_ends():
+    """A second early: alignment cannot remove it, and the row tells nevertheless."""
+    planted = replace(crop_of(beats(np.arange(250) / 100), px_per_mm=10.0), start_px=250.0)
+    scores = metrics.score(planted, lead_of(np.r_[np.zeros(500), beats(np.arange(1250) / 500)]))
+    assert scores.time0_error_ms == pytest.approx(-1000) and abs(scores.lag_s) <= 0.2
+
+
+def test_time_0_is_unknown_without_scale_or_begin():
+    found = lead_of(np.arange(50.0))
+    assert metrics.score(crop_of(np.arange(10.0), px_per_mm=10.0), found).time0_error_ms is None
+    assert metrics.score(replace(crop_of(np.arange(10.0)), start_px=3.0), found).time0_error_ms is None
+
+
 def test_nothing_digitized_is_an_error():
     crop = crop_of(np.arange(10.0))
     with pytest.raises(TraceNotFoundError, match="no sample"):
@@ -278,19 +303,24 @@ def test_a_resample_does_not_depend_on_the_order_of_the_rows():
     np.testing.assert_array_equal(counts, turned[:, ::-1])
 
 
-@pytest.mark.parametrize("statistic", ["mean", "std", "median"])
+@pytest.mark.parametrize("statistic", ["mean", "std", "median", "p95"])
 def test_statistics_from_counts_equal_numpy_on_the_repeated_values(statistic):
     """Oracle: write each crop as often as it was drawn, then ask numpy."""
     rng = np.random.default_rng(3)
     values = rng.normal(size=9)
     values[4] = np.nan
     counts = rng.integers(0, 4, size=(40, 9))
-    plain = {"mean": np.mean, "std": lambda x: np.std(x, ddof=1), "median": np.median}[statistic]
+    plain, ours = {
+        "mean": (np.mean, bootstrap.mean),
+        "std": (lambda x: np.std(x, ddof=1), bootstrap.std),
+        "median": (np.median, bootstrap.median),
+        "p95": (lambda x: np.quantile(x, 0.95), lambda *given: bootstrap.quantile(*given, 0.95)),
+    }[statistic]
     expected = []
     for row in counts:
         drawn = np.repeat(values, row)
         expected.append(plain(drawn[~np.isnan(drawn)]))
-    np.testing.assert_allclose(getattr(bootstrap, statistic)(values, counts), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(ours(values, counts), expected, rtol=1e-9, atol=1e-12)
 
 
 def test_the_interval_covers_a_planted_mean():

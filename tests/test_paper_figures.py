@@ -18,6 +18,7 @@ from ecgtrace.errors import DataError
 from ecgtrace.records.sample import SampleRecords
 from ecgtrace.reproduction import fig_epochs, fig_print, fig_samples, fig_training, paper_figures
 from ecgtrace.reproduction.artefact import Sources
+from ecgtrace.reproduction.fig_training import ValidationIou
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
 from ecgtrace.segmentation.unet import UNet
 from ecgtrace.segmentation.weights import WeightsCard, save_weights
@@ -299,6 +300,19 @@ def test_yolo_is_compared_with_the_unet_of_the_same_profile(no_drawing, tmp_path
     (claim,) = fig_training.fig5(Sources(OmegaConf.create(), folders), tmp_path)
     assert claim.ours == f"0.300 in epoch 1 of 3; U-Net {unet_iou:.3f}"
     assert claim.holds is holds
+
+
+@pytest.mark.parametrize(("value", "holds"), [(0.87, True), (0.86, False)])
+def test_figure_6_reaches_the_paper_by_its_value(no_drawing, tmp_path, monkeypatch, value, holds):
+    """The interval reaches 0.9 either way."""
+    write_epochs(
+        tmp_path / "metrics.csv", val_iou=[0.1, 0.2], train_iou=[0.1, 0.2], val_loss=[2, 1], train_loss=[2, 1]
+    )
+    iou = ValidationIou(value, (0.8, 0.9), 9, 5)
+    monkeypatch.setattr(fig_training, "measured_once", lambda run: iou)
+    monkeypatch.setattr(fig_training, "_why_unet", lambda run, epochs: "too short")
+    claim = fig_training.fig6(Sources(OmegaConf.create(), {"unet_paper": tmp_path}), tmp_path)[0]
+    assert claim.holds is holds and claim.why == ("" if holds else "too short")
 
 
 @pytest.mark.parametrize(("last", "holds"), [(0.54, True), (0.5, True), (0.6, False)])

@@ -1,13 +1,9 @@
 """Records come back as they were written, in mV and in the field's order, or with a clear error."""
 
 import dataclasses
-import hashlib
 import logging
 import shutil
-import threading
 import warnings
-import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +12,10 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue
+from wfdb_by_hand import write_record
 
 from ecgtrace.errors import ConfigError, DataError
-from ecgtrace.records import PtbXl, SampleRecords, download, sample
+from ecgtrace.records import PtbXl, SampleRecords, sample
 from ecgtrace.units import LEADS
 
 CONF = Path(__file__).resolve().parents[1] / "conf" / "signals"
@@ -30,35 +27,6 @@ CONF = Path(__file__).resolve().parents[1] / "conf" / "signals"
 def planted_mv(n_samples: int = 1000) -> np.ndarray:
     """Return lead k as a ramp from k to k + 0.5 mV: any exchange of leads or units shows."""
     return np.arange(12)[:, None] * 0.1 + np.linspace(0, 0.5, n_samples)
-
-
-def write_record(
-    root: Path,
-    name: str,
-    signal_mv: np.ndarray,
-    leads=LEADS,
-    unit="mV",
-    per_mv=1.0,
-    fs_hz=500,
-    steps_per_mv=20_000,
-) -> None:
-    """
-    Write a WFDB record of format 16 by hand, so that wfdb does not judge its own writing.
-
-    The lowest value of 16 bits stands for a missing sample:
-    https://physionet.org/physiotools/wag/signal-5.htm
-    """
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    steps = np.where(np.isnan(signal_mv), -(2**15), np.round(np.nan_to_num(signal_mv) * steps_per_mv))
-    path.with_name(path.name + ".dat").write_bytes(steps.T.astype("<i2").tobytes())
-    lines = [f"{path.name} {len(leads)} {fs_hz} {signal_mv.shape[1]}"]
-    for lead, row in zip(leads, steps.astype(int), strict=True):
-        checksum = row.sum() % 2**16
-        lines.append(
-            f"{path.name}.dat 16 {steps_per_mv / per_mv}(0)/{unit} 16 0 {row[0]} {checksum} 0 {lead}"
-        )
-    path.with_name(path.name + ".hea").write_text("\n".join(lines) + "\n")
 
 
 def write_table(root: Path, *names: str, header="filename_hr") -> PtbXl:
@@ -399,162 +367,3 @@ def test_config_of_ptbxl_wants_a_root():
     with pytest.raises((InstantiationException, MissingMandatoryValue), match="root"):
         instantiate(config)
     assert instantiate(config, root="somewhere") == PtbXl("somewhere", 500)
-
-
-# --- download ---------------------------------------------------------------------------------
-
-CONTENT = {
-    "ptbxl_database.csv": b"ecg_id,filename_hr\n1,records500/00000/00001_hr\n",
-    "records500/00000/00001_hr.dat": bytes(range(256)) * 40,
-    "records100/00000/00001_lr.dat": b"low",
-}
-
-
-class _Server(BaseHTTPRequestHandler):
-    """Serves `files` with ranges; closes after `cut` bytes of a body where that is set."""
-
-    files: dict[str, bytes]
-    requests: list[tuple[str, str | None]]
-    cut: int | None
-    ranges: bool
-
-    def do_GET(self):
-        wanted = self.headers.get("Range")
-        self.requests.append((self.path, wanted))
-        body = self.files.get(self.path)
-        if body is None:
-            self.send_error(404)
-            return
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and self.ranges else 0
-        if start >= len(body):
-            self.send_error(416)
-            return
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body) - start))
-        self.end_headers()
-        self.wfile.write(body[start:][: self.cut])
-
-    def log_message(self, *args):
-        """Keep the tests' output clean."""
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    """Serve a tiny PTB-XL with its checksums, and let the downloader take it for PhysioNet."""
-    archive = tmp_path / "made.zip"
-    with zipfile.ZipFile(archive, "w") as file:
-        for name, content in CONTENT.items():
-            file.writestr(f"ptb-xl-of-version/{name}", content)
-    sums = "".join(f"{hashlib.sha256(content).hexdigest()} {name}\n" for name, content in CONTENT.items())
-    sums += f"{'0' * 64} not_needed.txt\n"
-
-    class Handler(_Server):
-        files = {"/sums": sums.encode(), "/a.zip": archive.read_bytes()}  # noqa: RUF012
-        requests = []  # noqa: RUF012
-        cut = None
-        ranges = True
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
-    thread.start()
-    base = f"http://127.0.0.1:{httpd.server_port}"
-    monkeypatch.setattr(download.download, "__defaults__", (f"{base}/sums", f"{base}/a.zip"))
-    yield Handler
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
-
-
-def in_folder(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-
-
-def test_download_unpacks_and_checks(server, tmp_path, capsys):
-    root = tmp_path / "new" / "ptb-xl"
-    assert download.main([f"root={root}"]) == 0
-    assert in_folder(root) == CONTENT
-    assert f"signals.root={root}" in capsys.readouterr().out
-
-
-def test_a_second_download_only_checks(server, tmp_path):
-    root = tmp_path / "ptb-xl"
-    assert download.main([f"root={root}"]) == 0
-    assert download.main([f"root={root}"]) == 0
-    assert [path for path, _ in server.requests] == ["/sums", "/a.zip", "/sums"]
-    (root / "records100/00000/00001_lr.dat").write_bytes(b"bad")
-    assert download.main([f"root={root}"]) == 0
-    assert in_folder(root) == CONTENT
-
-
-def test_a_broken_connection_is_resumed(server, tmp_path, capsys):
-    root = tmp_path / "ptb-xl"
-    server.cut = 700
-    assert download.main([f"root={root}"]) == 1
-    assert "closed after 700 of" in capsys.readouterr().err
-    server.cut = None
-    assert download.main([f"root={root}"]) == 0
-    assert server.requests[-1] == ("/a.zip", "bytes=700-")
-    assert in_folder(root) == CONTENT
-
-
-@pytest.mark.parametrize(("ranges", "length"), [(False, 700), (False, 10**6), (True, 10**6)])
-def test_a_part_that_cannot_be_continued_is_fetched_anew(server, tmp_path, ranges, length):
-    """A server without ranges sends everything; one with ranges refuses to go on past the end."""
-    server.ranges = ranges
-    (tmp_path / "a.zip.part").write_bytes(bytes(length))
-    archive_url = download.download.__defaults__[1]
-    download.fetch(archive_url, tmp_path / "a.zip")
-    assert (tmp_path / "a.zip").read_bytes() == server.files["/a.zip"]
-    assert not (tmp_path / "a.zip.part").exists()
-
-
-def test_a_wrong_archive_is_removed(server, tmp_path, capsys):
-    """700 wrong bytes at the front, continued by the right rest."""
-    root = tmp_path / "ptb-xl"
-    root.mkdir()
-    (root / "a.zip.part").write_bytes(bytes(700))
-    assert download.main([f"root={root}"]) == 1
-    assert "the archive was removed" in capsys.readouterr().err
-    assert not (root / "a.zip").exists()
-    assert download.main([f"root={root}"]) == 0
-    assert in_folder(root) == CONTENT
-
-
-def test_a_file_that_differs_from_its_checksum_is_not_kept(server, tmp_path, capsys):
-    wrong = hashlib.sha256(CONTENT["records100/00000/00001_lr.dat"]).hexdigest().encode()
-    server.files["/sums"] = server.files["/sums"].replace(wrong, b"f" * 64)
-    root = tmp_path / "ptb-xl"
-    assert download.main([f"root={root}"]) == 1
-    assert "00001_lr.dat differs from its published checksum" in capsys.readouterr().err
-    assert "records100/00000/00001_lr.dat" not in in_folder(root)
-
-
-@pytest.mark.parametrize("name", ["../evil", "/etc/evil", ""])
-def test_a_name_that_leaves_the_folder_is_refused(name):
-    with pytest.raises(DataError, match="unexpected line"):
-        download.read_sums(f"{'0' * 64}  {name}\n")
-
-
-def test_without_network_the_message_says_what_to_do(tmp_path, monkeypatch, capsys):
-    def refuse(*args, **kwargs):
-        raise OSError("Name or service not known")
-
-    monkeypatch.setattr(download.urllib.request, "urlopen", refuse)
-    root = tmp_path / "ptb-xl"
-    assert download.main([f"root={root}"]) == 1
-    message = capsys.readouterr().err
-    assert message.count("\n") == 1
-    for part in (
-        "Name or service not known",
-        download.PAGE_URL,
-        str(root / "ptbxl_database.csv"),
-        "signals=sample",
-    ):
-        assert part in message
-
-
-@pytest.mark.parametrize("arguments", [[], ["/some/where"], ["root="], ["dir=x"]])
-def test_wrong_usage_exits_with_2(arguments):
-    with pytest.raises(SystemExit) as caught:
-        download.main(arguments)
-    assert caught.value.code == 2

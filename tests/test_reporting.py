@@ -38,7 +38,9 @@ def row(index, digitizer, r, subset="overlap", **changes):
         "mse_mv2": 0.01 * (1 - r),
         "r": r,
         "snr_db": 20 * r,
-        "lag_s": 0.0,
+        "doubts": "",
+        "lag_ms": 0.0,
+        "time0_error_ms": -4.0,
         "coverage": 1.0,
         "grid_error_x": None,
         "grid_error_y": 0.01,
@@ -117,6 +119,33 @@ def test_failures_weigh_in_the_mean():
     assert numbers["r_mean"] == pytest.approx(0.45)
     assert numbers["mse_mean"] == pytest.approx((0.001 + 0.04) / 2)
     assert numbers["n_failed"] == 1
+
+
+def test_tables_count_doubts_and_tell_what_was_misread_as_ok():
+    """Of five, the doubtful one and the failed one below 5 dB were not called ok; one was."""
+    cases = [("ok", 30), ("ok", 4.9), ("ok", 5.0), ("doubtful", 1), ("failed", 0)]
+    rows = [row(i, "b", 0.5, status=status, snr_db=snr) for i, (status, snr) in enumerate(cases)]
+    (result,) = tables.results(pd.DataFrame(asdict(entry) for entry in rows))
+    numbers = tables.as_metrics([result])["overlap"]["digitizers"]["b"]
+    assert numbers["ok_misread"] == pytest.approx(1 / 5)
+    assert (numbers["n"], numbers["n_failed"], numbers["n_doubtful"]) == (5, 1, 1)
+    lines = {line[0]: line[1] for line in tables.grid(result)[1]}
+    assert lines["doubtful"] == "1" and lines["ok, yet below 5 dB (share)"].startswith("0.200 [")
+
+
+def test_time_0_and_lag_are_summarised_without_their_sign():
+    """Errors of -100 to 0 ms in steps of 5: half are 50 or less, and 95 of 100 are 95 or less."""
+    rows = [
+        row(i, "b", 0.9, time0_error_ms=-5.0 * i, lag_ms=(-1) ** i * 2.0 * i, record_id=f"{i:05d}")
+        for i in range(21)
+    ]
+    rows.append(row(21, "b", 0.0, status="failed", time0_error_ms=None, lag_ms=None))
+    numbers = tables.as_metrics(tables.results(pd.DataFrame(asdict(entry) for entry in rows)))
+    numbers = numbers["overlap"]["digitizers"]["b"]
+    assert numbers["time0_error_median"] == pytest.approx(50)
+    assert numbers["time0_error_p95"] == pytest.approx(95)
+    assert (numbers["lag_median"], numbers["lag_p95"]) == pytest.approx((20, 38))
+    assert numbers["time0_error_p95_low"] < 95 < numbers["time0_error_p95_high"] <= 100
 
 
 def test_digitizers_share_the_resamples():

@@ -106,6 +106,11 @@ def std(values: FloatArray, counts: Counts) -> FloatArray:
 
 def median(values: FloatArray, counts: Counts) -> FloatArray:
     """Median of each resample; the mean of the middle two where their number is even."""
+    return quantile(values, counts, 0.5)
+
+
+def quantile(values: FloatArray, counts: Counts, share: float) -> FloatArray:
+    """Quantile of each resample, linear between the values beside it as `numpy.quantile`; NaN left out."""
     known = ~np.isnan(values)
     order = np.argsort(values[known], kind="stable")
     ordered = values[known][order]
@@ -113,9 +118,11 @@ def median(values: FloatArray, counts: Counts) -> FloatArray:
     if ordered.size == 0:
         return np.full(len(counts), np.nan)
     total = upto[:, -1]
-    lower = np.argmax(upto > ((total - 1) // 2)[:, None], axis=1)
-    upper = np.argmax(upto > (total // 2)[:, None], axis=1)
-    return np.where(total > 0, (ordered[lower] + ordered[upper]) / 2, np.nan)
+    place = share * np.maximum(total - 1, 0)
+    below, rest = np.floor(place), place - np.floor(place)
+    lower = ordered[np.argmax(upto > below[:, None], axis=1)]
+    upper = ordered[np.argmax(upto > np.ceil(place)[:, None], axis=1)]
+    return np.where(total > 0, lower + rest * (upper - lower), np.nan)
 
 
 def percentile_interval(samples: FloatArray, level: float = 0.95) -> tuple[float, float]:

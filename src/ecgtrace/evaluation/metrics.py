@@ -13,6 +13,7 @@ import numpy as np
 from ecgtrace.errors import TraceNotFoundError
 from ecgtrace.evaluation.align import DEFAULT_ALIGN, AlignOptions, align
 from ecgtrace.types import FloatArray, LeadCrop, LeadSignal
+from ecgtrace.units import px_to_s
 
 # What a lead that was not digitized counts: uncorrelated, and as wrong as a flat line.
 FAILED_R = 0.0
@@ -30,6 +31,8 @@ class Scores:
     mse_mv2, r, snr_db : float
     lag_s : float
         Lag removed, positive where the digitized signal was late.
+    time0_error_ms : float or None
+        None where scale or begin of the truth are not known.
     coverage : float
         Share of the truth's samples that were digitized, in (0, 1].
     grid_error_x, grid_error_y : float or None
@@ -40,6 +43,7 @@ class Scores:
     r: float
     snr_db: float
     lag_s: float
+    time0_error_ms: float | None
     coverage: float
     grid_error_x: float | None
     grid_error_y: float | None
@@ -144,6 +148,34 @@ def grid_error(found_px_per_mm: float, true_px_per_mm: float | None) -> float | 
     return None if true_px_per_mm is None else found_px_per_mm / true_px_per_mm - 1
 
 
+def time0_error_ms(start_px: float, crop: LeadCrop) -> float | None:
+    """
+    Where the recovered signal begins, against where the truth does, in time of the paper at its true scale.
+
+    This is what alignment hides: the times of a signal that begins 75 ms early are all 75 ms too large. It
+    is measured in the picture, so it does not end at the largest lag, and a wrong scale does not stretch it.
+
+    Parameters
+    ----------
+    start_px : float
+        Column of time 0, as `LeadSignal.start_px`.
+    crop : LeadCrop
+
+    Returns
+    -------
+    float or None
+        In ms, of either sign: negative where time 0 was put before the trace begins (on its name, a pulse,
+        the column before), positive where its first part was lost. None where the crop does not tell its
+        scale or the begin of its trace.
+    """
+    true_px = crop.start_px
+    if true_px is None and crop.polyline is not None:
+        true_px = float(crop.polyline[0, 0])
+    if true_px is None or crop.px_per_mm is None:
+        return None
+    return 1000 * px_to_s(start_px - true_px, crop.px_per_mm)
+
+
 def score(crop: LeadCrop, digitized: LeadSignal, options: AlignOptions = DEFAULT_ALIGN) -> Scores:
     """
     Compare a digitized lead with the truth of its crop.
@@ -178,6 +210,7 @@ def score(crop: LeadCrop, digitized: LeadSignal, options: AlignOptions = DEFAULT
         r=pearson_r(crop.signal, aligned.signal),
         snr_db=snr_db(crop.signal, aligned.signal),
         lag_s=aligned.lag_s,
+        time0_error_ms=time0_error_ms(digitized.start_px, crop),
         coverage=aligned.coverage,
         grid_error_x=grid_error(digitized.scale.px_per_mm_x, crop.px_per_mm),
         grid_error_y=grid_error(digitized.scale.px_per_mm_y, crop.px_per_mm),

@@ -12,6 +12,7 @@ import pandas as pd
 from ecgtrace.errors import DataError
 
 OK = "ok"
+DOUBTFUL = "doubtful"
 FAILED = "failed"
 
 
@@ -21,7 +22,11 @@ class Row:
     What is known about one crop and one digitizer.
 
     None becomes an empty field. A crop that failed has `status` failed, `r` 0, `snr_db` 0 and the variance
-    of its truth as `mse_mv2`; the last is None if not even the truth could be read.
+    of its truth as `mse_mv2`; the last is None if not even the truth could be read. A crop that the digitizer
+    read with doubts is `doubtful`, has them in `doubts`, and is scored as it was read.
+
+    `lag_ms` is what alignment removed (positive: the signal was late); `time0_error_ms` is where the signal's
+    time 0 lies against the begin of the truth in the picture (`metrics.time0_error_ms`).
     """
 
     crop_id: str
@@ -35,10 +40,12 @@ class Row:
     model: str
     status: str
     message: str
+    doubts: str
     mse_mv2: float | None
     r: float
     snr_db: float
-    lag_s: float | None
+    lag_ms: float | None
+    time0_error_ms: float | None
     coverage: float
     grid_error_x: float | None
     grid_error_y: float | None
@@ -48,7 +55,10 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
-_TEXT = ("crop_id", "record_id", "lead", "layout", "subset", "digitizer", "model", "status", "message")
+_TEXT = (
+    *("crop_id", "record_id", "lead", "layout", "subset", "digitizer", "model"),
+    *("status", "message", "doubts"),
+)
 
 
 class RowWriter:

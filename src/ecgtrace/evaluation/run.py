@@ -30,7 +30,7 @@ from ecgtrace.errors import ConfigError, EcgTraceError
 from ecgtrace.evaluation import metrics
 from ecgtrace.evaluation.align import DEFAULT_ALIGN, AlignOptions
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
-from ecgtrace.evaluation.rows import FAILED, OK, Row, RowWriter, read_rows, sort_rows
+from ecgtrace.evaluation.rows import DOUBTFUL, FAILED, OK, Row, RowWriter, read_rows, sort_rows
 from ecgtrace.evaluation.subsets import ALL, UNKNOWN, keeps, subset_of
 from ecgtrace.provenance import fingerprint, provenance
 from ecgtrace.types import LeadCrop, LeadSignal
@@ -258,11 +258,12 @@ def _score_row(crop: LeadCrop, crop_id: str, name: str, digitizer: DigitizerLike
     began = time.perf_counter()
     seconds = None
     scores = None
-    message = ""
+    message = doubts = ""
     try:
         digitized = digitize_crop(digitizer, crop)
         seconds = time.perf_counter() - began
         scores = metrics.score(crop, digitized, align)
+        doubts = " ".join("; ".join(digitized.doubts).split())
     except Exception as error:  # any failure is a row
         seconds = time.perf_counter() - began if seconds is None else seconds
         message = describe_error(error)
@@ -276,12 +277,14 @@ def _score_row(crop: LeadCrop, crop_id: str, name: str, digitizer: DigitizerLike
         crossings=int(crop.crossings),
         digitizer=name,
         model=_model_name(digitizer),
-        status=OK if scores else FAILED,
+        status=FAILED if scores is None else DOUBTFUL if doubts else OK,
         message=message,
+        doubts=doubts,
         mse_mv2=scores.mse_mv2 if scores else metrics.failed_mse_mv2(crop.signal),
         r=scores.r if scores else metrics.FAILED_R,
         snr_db=scores.snr_db if scores else metrics.FAILED_SNR_DB,
-        lag_s=scores.lag_s if scores else None,
+        lag_ms=1000 * scores.lag_s if scores else None,
+        time0_error_ms=scores.time0_error_ms if scores else None,
         coverage=scores.coverage if scores else 0.0,
         grid_error_x=scores.grid_error_x if scores else None,
         grid_error_y=scores.grid_error_y if scores else None,
@@ -305,10 +308,12 @@ def _unread_row(source: CropSource, index: int, name: str, digitizer: DigitizerL
         model=_model_name(digitizer),
         status=FAILED,
         message=describe_error(error),
+        doubts="",
         mse_mv2=None,
         r=metrics.FAILED_R,
         snr_db=metrics.FAILED_SNR_DB,
-        lag_s=None,
+        lag_ms=None,
+        time0_error_ms=None,
         coverage=0.0,
         grid_error_x=None,
         grid_error_y=None,

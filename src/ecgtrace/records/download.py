@@ -1,7 +1,8 @@
 """
-Fetch PTB-XL 1.0.3 from PhysioNet.
+Fetch PTB-XL 1.0.3 or LUDB 1.0.1 from PhysioNet.
 
     python -m ecgtrace.records.download root=DIR
+    python -m ecgtrace.records.download root=DIR dataset=ludb
 
 The archive is fetched (again from where it broke off, if it did), unpacked into DIR, and
 every file is compared with the SHA-256 sums that PhysioNet publishes beside it. Files that
@@ -12,43 +13,89 @@ PhysioNet. Circulation, 101(23), e215-e220. https://doi.org/10.1161/01.CIR.101.2
 """
 
 import argparse
-import hashlib
 import shutil
 import sys
-import urllib.error
-import urllib.request
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import pooch
+import requests
 from tqdm import tqdm
 
 from ecgtrace.errors import DataError
-from ecgtrace.records.ptbxl import DATABASE_CSV
+from ecgtrace.records import ludb, ptbxl
 
-PAGE_URL = "https://physionet.org/content/ptb-xl/1.0.3/"
-SUMS_URL = "https://physionet.org/files/ptb-xl/1.0.3/SHA256SUMS.txt"
-ARCHIVE_URL = (
-    "https://physionet.org/static/published-projects/ptb-xl/"
-    "ptb-xl-a-large-publicly-available-electrocardiography-dataset-1.0.3.zip"
-)
 _TIMEOUT_S = 60.0
 _CHUNK_BYTES = 1 << 20
 _HEX_DIGITS_OF_SHA256 = 64
 
 
+@dataclass(frozen=True)
+class DataSet:
+    """
+    A data set of PhysioNet and what of it is needed.
+
+    Attributes
+    ----------
+    title : str
+        As its authors call it.
+    signals : str
+        Name of its source in conf/signals.
+    page_url, sums_url, archive_url : str
+        Where people read about it, where the list of SHA-256 sums is, and the ZIP archive.
+    needed : tuple of str
+        Files and folders (with a slash at their end) that are unpacked.
+    landmark : str
+        A file, or the first letters of one, that the list of sums must name.
+    """
+
+    title: str
+    signals: str
+    page_url: str
+    sums_url: str
+    archive_url: str
+    needed: tuple[str, ...]
+    landmark: str
+
+
+DATA_SETS = {
+    "ptbxl": DataSet(
+        title="PTB-XL",
+        signals="ptbxl",
+        page_url="https://physionet.org/content/ptb-xl/1.0.3/",
+        sums_url="https://physionet.org/files/ptb-xl/1.0.3/SHA256SUMS.txt",
+        archive_url="https://physionet.org/static/published-projects/ptb-xl/"
+        "ptb-xl-a-large-publicly-available-electrocardiography-dataset-1.0.3.zip",
+        needed=(ptbxl.DATABASE_CSV, "records100/", "records500/"),
+        landmark=ptbxl.DATABASE_CSV,
+    ),
+    "ludb": DataSet(
+        title="LUDB",
+        signals="ludb",
+        page_url="https://physionet.org/content/ludb/1.0.1/",
+        sums_url="https://physionet.org/files/ludb/1.0.1/SHA256SUMS.txt",
+        archive_url="https://physionet.org/static/published-projects/ludb/"
+        "lobachevsky-university-electrocardiography-database-1.0.1.zip",
+        needed=(f"{ludb.FOLDER}/", "LICENSE.txt"),
+        landmark=f"{ludb.FOLDER}/1.hea",
+    ),
+}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """
-    Fetch the data set, or say what to do where that fails.
+    Fetch a data set, or say what to do where that fails.
 
     Parameters
     ----------
     argv : sequence of str, optional
-        `["root=DIR"]`; by default the command line.
+        `["root=DIR"]`, perhaps with `"dataset=ludb"`; by default the command line.
 
     Returns
     -------
@@ -56,27 +103,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         0: the folder is complete and intact; 1: it is not. Wrong usage exits with 2.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m ecgtrace.records.download", description="Fetch PTB-XL 1.0.3."
+        prog="python -m ecgtrace.records.download", description="Fetch PTB-XL 1.0.3 or LUDB 1.0.1."
     )
-    parser.add_argument("root", type=_root, metavar="root=DIR", help="folder to unpack into")
-    root = parser.parse_args(argv).root
+    known = "|".join(DATA_SETS)
+    parser.add_argument(
+        "options", nargs="+", type=_option, metavar=f"root=DIR [dataset={known}]", help="where to, and what"
+    )
+    options = dict(parser.parse_args(argv).options)
+    if "root" not in options:
+        parser.error("name the folder to unpack into: root=DIR")
+    root = Path(options["root"]).expanduser()
+    wanted = DATA_SETS[options.get("dataset", "ptbxl")]
     try:
-        n_files = download(root)
-    except (OSError, HTTPException, DataError) as error:
+        n_files = download(root, wanted)
+    except (OSError, DataError) as error:  # what requests raises is an OSError, too
         print(
-            f"PTB-XL could not be fetched: {error}. Run the command again to go on where it stopped; or "
-            f"fetch the ZIP file by hand from {PAGE_URL} and unpack it so that {root / DATABASE_CSV} stands; "
-            "or use signals=sample, which needs no download.",
+            f"{wanted.title} could not be fetched: {' '.join(str(error).split())}. Run the command again to "
+            f"go on where it stopped; or fetch the ZIP file by hand from {wanted.page_url} and unpack it so "
+            f"that {root / wanted.landmark} stands; or use signals=sample, which needs no download.",
             file=sys.stderr,
         )
         return 1
     print(
-        f"{n_files} files of PTB-XL are in {root} and intact; use them with signals=ptbxl signals.root={root}"
+        f"{n_files} files of {wanted.title} are in {root} and intact; use them with "
+        f"signals={wanted.signals} signals.root={root}"
     )
     return 0
 
 
-def download(root: Path, sums_url: str = SUMS_URL, archive_url: str = ARCHIVE_URL) -> int:
+def download(root: Path, wanted: DataSet) -> int:
     """
     Bring a folder to the published state.
 
@@ -84,8 +139,7 @@ def download(root: Path, sums_url: str = SUMS_URL, archive_url: str = ARCHIVE_UR
     ----------
     root : Path
         Made if it is not there.
-    sums_url, archive_url : str, optional
-        Where the list of SHA-256 sums and the ZIP archive are.
+    wanted : DataSet
 
     Returns
     -------
@@ -99,11 +153,13 @@ def download(root: Path, sums_url: str = SUMS_URL, archive_url: str = ARCHIVE_UR
     OSError
         If the server cannot be reached, or the disk is full.
     """
-    with _open(sums_url) as response:
-        sums = read_sums(response.read().decode())
-    needed = {name: digest for name, digest in sums.items() if _is_needed(name)}
-    if DATABASE_CSV not in needed:
-        raise DataError(f"{sums_url} does not list {DATABASE_CSV}")
+    with tempfile.TemporaryDirectory() as folder:
+        listed = Path(folder) / "sums"
+        fetch(wanted.sums_url, listed)
+        sums = read_sums(listed.read_text(encoding="utf-8"))
+    needed = {name: digest for name, digest in sums.items() if name.startswith(wanted.needed)}
+    if wanted.landmark not in needed:
+        raise DataError(f"{wanted.sums_url} does not list {wanted.landmark}")
     root.mkdir(parents=True, exist_ok=True)
     todo = {
         name: digest
@@ -111,9 +167,9 @@ def download(root: Path, sums_url: str = SUMS_URL, archive_url: str = ARCHIVE_UR
         if not _is_intact(root / name, digest)
     }
     if todo:
-        archive = root / PurePosixPath(archive_url).name
+        archive = root / PurePosixPath(wanted.archive_url).name
         if not archive.is_file():
-            fetch(archive_url, archive)
+            fetch(wanted.archive_url, archive)
         unpack(archive, root, todo)
         archive.unlink()
     return len(needed)
@@ -163,27 +219,37 @@ def fetch(url: str, path: Path) -> None:
     Raises
     ------
     DataError
-        If the connection closed before the announced size was reached.
+        If the connection closed before all had come.
     OSError
         If the server cannot be reached or refuses.
     """
     part = path.with_name(path.name + ".part")
     start = part.stat().st_size if part.is_file() else 0
-    try:
-        response = _open(url, start)
-    except urllib.error.HTTPError as error:
-        if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or start == 0:
-            raise
-        start = 0  # the part is as long as the file or longer: it cannot be continued
-        response = _open(url)
-    with response:
-        if getattr(response, "status", None) != HTTPStatus.PARTIAL_CONTENT:
-            start = 0  # the server sends all of it
-        length = response.headers.get("Content-Length")
-        total = None if length is None else start + int(length)
-        _append(response, part, start, total)
-    if total is not None and part.stat().st_size != total:
-        raise DataError(f"the connection closed after {part.stat().st_size} of {total} bytes of {url}")
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    # Pooch would leave a bar of its own open after an error. It sets the total; a bar without one is no bool.
+    bar = tqdm(desc="download", total=1, unit="B", unit_scale=True, leave=False)
+    with bar, part.open("ab") as sink:
+
+        def begin_anew_where_all_is_sent(response: requests.Response, **_: Any) -> None:
+            if response.status_code == HTTPStatus.OK:  # not "partial content": the range was passed over
+                sink.truncate(0)
+
+        try:
+            pooch.HTTPDownloader(
+                progressbar=bar,
+                chunk_size=_CHUNK_BYTES,
+                timeout=_TIMEOUT_S,
+                headers=headers,
+                hooks={"response": begin_anew_where_all_is_sent},
+            )(url, sink, None)
+        except requests.HTTPError as error:
+            if not start or _status(error) != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise
+            part.unlink()  # it is as long as the file or longer: it cannot be continued
+            fetch(url, path)
+            return
+        except requests.exceptions.ChunkedEncodingError as error:
+            raise DataError(f"the connection closed after {part.stat().st_size} bytes of {url}") from error
     part.replace(path)
 
 
@@ -230,36 +296,21 @@ def _unpack_one(file: zipfile.ZipFile, member: str, target: Path, digest: str) -
     part.replace(target)
 
 
-def _append(response: Any, part: Path, start: int, total: int | None) -> None:
-    bar = tqdm(desc="download", total=total, initial=start, unit="B", unit_scale=True)
-    with bar, part.open("ab" if start else "wb") as sink:
-        while chunk := response.read(_CHUNK_BYTES):
-            sink.write(chunk)
-            bar.update(len(chunk))
-
-
-def _open(url: str, start: int = 0) -> Any:
-    """Open a URL from byte `start` on."""
-    headers = {"Range": f"bytes={start}-"} if start else {}
-    return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT_S)
-
-
-def _is_needed(name: str) -> bool:
-    return name == DATABASE_CSV or name.startswith(("records100/", "records500/"))
+def _status(error: requests.HTTPError) -> int | None:
+    return None if error.response is None else error.response.status_code
 
 
 def _is_intact(path: Path, digest: str) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == digest
+    return path.is_file() and pooch.file_hash(str(path), alg="sha256") == digest
 
 
-def _root(text: str) -> Path:
+def _option(text: str) -> tuple[str, str]:
     key, _, value = text.partition("=")
-    if key != "root" or not value:
-        raise argparse.ArgumentTypeError(f"expected root=DIR, got {text!r}")
-    return Path(value).expanduser()
+    if key not in ("root", "dataset") or not value or (key == "dataset" and value not in DATA_SETS):
+        raise argparse.ArgumentTypeError(
+            f"expected root=DIR or dataset={' or dataset='.join(DATA_SETS)}, got {text!r}"
+        )
+    return key, value
 
 
 if __name__ == "__main__":

@@ -8,24 +8,18 @@ https://physionet.org/content/ptb-xl/1.0.3/ (CC BY 4.0).
 
 import hashlib
 import logging
-import warnings
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ecgtrace.errors import ConfigError, DataError
 from ecgtrace.records.splits import SPLITS, check_no_shared_owner, check_split, hashed_split, official_split
-from ecgtrace.types import FloatArray, Record
+from ecgtrace.records.wfdb_leads import first_line, is_there, read_mv, with_suffix
+from ecgtrace.types import Record
 from ecgtrace.units import LEADS
-
-with warnings.catch_warnings():
-    # wfdb 4.3.1 calls DataFrame.set_index(inplace=True) on import, which pandas 3.1 deprecates.
-    warnings.filterwarnings("ignore", message="The inplace keyword", category=DeprecationWarning)
-    import wfdb
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +31,6 @@ HOW_TO_GET = (
 )
 
 _FILE_COLUMN = {100: "filename_lr", 500: "filename_hr"}
-_CANONICAL = {lead.casefold(): lead for lead in LEADS}
-_MV_PER_UNIT = {"mv": 1.0, "v": 1e3, "uv": 1e-3, "nv": 1e-6}
 
 
 @dataclass(frozen=True)
@@ -145,7 +137,7 @@ class PtbXl:
         entry = self._entries.get(record_id)
         if entry is None:
             raise DataError(_unknown_id(record_id, tuple(self._entries), self.root))
-        signal = _read_mv(entry.stem, self.fs_hz)
+        signal = read_mv(entry.stem, self.fs_hz, f"leave the record out of {DATABASE_CSV} or repair it")
         return Record(record_id, signal, float(self.fs_hz), LEADS, entry.patient_id)
 
     def fingerprint(self) -> str:
@@ -158,7 +150,7 @@ class PtbXl:
         digest = hashlib.blake2b(f"{self.name} {self.fs_hz}".encode(), digest_size=6)
         for key, entry in self._entries.items():
             digest.update(f"\n{key} {entry.split} {entry.patient_id}\n".encode())
-            digest.update(_with_suffix(entry.stem, ".hea").read_bytes())
+            digest.update(with_suffix(entry.stem, ".hea").read_bytes())
         return digest.hexdigest()
 
     @cached_property
@@ -166,7 +158,7 @@ class PtbXl:
         """Rows of the table whose files are there, by record id, sorted."""
         root = Path(self.root).expanduser()
         table = _read_table(root, _FILE_COLUMN[self.fs_hz])
-        there = [_is_there(root / name) for name in table[_FILE_COLUMN[self.fs_hz]]]
+        there = [is_there(root / name) for name in table[_FILE_COLUMN[self.fs_hz]]]
         missing = len(table) - sum(there)
         if missing == len(table):
             raise DataError(
@@ -179,14 +171,6 @@ class PtbXl:
         entries = _entries_of(table[there], root, _FILE_COLUMN[self.fs_hz])
         check_no_shared_owner((entry.owner(key), entry.split) for key, entry in entries.items())
         return entries
-
-
-def _with_suffix(stem: Path, suffix: str) -> Path:
-    return stem.with_name(stem.name + suffix)
-
-
-def _is_there(stem: Path) -> bool:
-    return all(_with_suffix(stem, suffix).is_file() for suffix in (".hea", ".dat"))
 
 
 def _owner(record_id: str, patient_id: str | None) -> str:
@@ -208,7 +192,7 @@ def _read_table(root: Path, file_column: str) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=lambda name: name in wanted)
     except (OSError, ValueError) as error:  # pandas' parser and decoding errors are ValueErrors
-        raise DataError(f"{path} is not a readable csv ({_first_line(error)}); {HOW_TO_GET}") from error
+        raise DataError(f"{path} is not a readable csv ({first_line(error)}); {HOW_TO_GET}") from error
     if file_column not in table:
         raise DataError(f"{path} has no column {file_column}, which names the files; {HOW_TO_GET}")
     if table.empty:
@@ -253,60 +237,3 @@ def _fold(text: str, record_id: str) -> int:
         raise DataError(
             f"record {record_id} has strat_fold {text!r}; it must be a number from 1 to 10"
         ) from error
-
-
-def _read_mv(stem: Path, fs_hz: int) -> FloatArray:
-    """Read a WFDB record as mV, shape (12, n_samples), in the order of `units.LEADS`."""
-    _refuse_non_ascii(_with_suffix(stem, ".hea"))
-    try:
-        record = wfdb.rdrecord(str(stem))
-    except Exception as error:  # wfdb lets whatever its parser met pass: KeyError, AttributeError, ...
-        raise DataError(
-            f"{stem} cannot be read as a WFDB record ({_first_line(error)}); fetch it anew"
-        ) from error
-    if record.fs != fs_hz:
-        raise DataError(
-            f"{stem} is sampled at {record.fs} Hz, but fs_hz={fs_hz}; set signals.fs_hz to what it holds"
-        )
-    rows = _rows_of_leads(record.sig_name, stem)
-    to_mv = [_mv_per_unit(record.units[row], stem) for row in rows]
-    signal: FloatArray = np.ascontiguousarray(record.p_signal[:, rows].T * np.array(to_mv)[:, None])
-    bad = [lead for lead, samples in zip(LEADS, signal, strict=True) if not np.isfinite(samples).all()]
-    if bad:
-        raise DataError(
-            f"{stem} holds NaN in {', '.join(bad)}; leave the record out of {DATABASE_CSV} or repair it"
-        )
-    return signal
-
-
-def _refuse_non_ascii(header: Path) -> None:
-    """Keep microvolt from being read as volt: wfdb drops letters beyond ASCII, the micro sign too."""
-    lines = header.read_bytes().splitlines()
-    if not all(line.isascii() for line in lines if not line.startswith(b"#")):
-        raise DataError(f"{header} has letters beyond ASCII; write a unit of microvolt as uV")
-
-
-def _rows_of_leads(names: list[str], stem: Path) -> list[int]:
-    """Return the channel of each of the twelve leads; channels that are no lead are passed over."""
-    channels: dict[str, int] = {}
-    for channel, name in enumerate(names):
-        lead = _CANONICAL.get(name.strip().casefold())
-        if lead in channels:
-            raise DataError(f"{stem} has lead {lead} twice")
-        if lead is not None:
-            channels[lead] = channel
-    missing = [lead for lead in LEADS if lead not in channels]
-    if missing:
-        raise DataError(f"{stem} lacks {', '.join(missing)}; it names its leads {', '.join(names)}")
-    return [channels[lead] for lead in LEADS]
-
-
-def _mv_per_unit(unit: str, stem: Path) -> float:
-    try:
-        return _MV_PER_UNIT[unit.strip().casefold()]
-    except KeyError as error:
-        raise DataError(f"{stem} gives its amplitudes in {unit!r}; known are V, mV, uV and nV") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -8,8 +8,9 @@ than the worst one seen, so an interval for a maximum would mislead.
 
 import csv
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ import pandas as pd
 
 from ecgtrace.evaluation import bootstrap
 from ecgtrace.evaluation.bootstrap import DEFAULT_BOOTSTRAP, BootstrapOptions
-from ecgtrace.evaluation.rows import FAILED
+from ecgtrace.evaluation.rows import DOUBTFUL, FAILED, OK
 from ecgtrace.evaluation.subsets import ALL, NON_OVERLAP, OVERLAP
 from ecgtrace.reporting.paper import PAPER, SOURCE
+from ecgtrace.types import FloatArray
 
 Interval = tuple[float, float]
 
@@ -33,11 +35,13 @@ TITLES = {
 # First in a table, in this order; others follow as they come.
 _FIRST = ("baseline", "proposed", "ceiling", "refined")
 _REFERENCE = "baseline"
+# Below it the error has more than half the signal's amplitude: nobody would call that read.
+MISREAD_DB = 5.0
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """One line of a table: a summary of one column of the rows."""
+    """One line of a table: a summary of one column of the rows, or of one that `with_derived` adds."""
 
     key: str
     label: str
@@ -55,12 +59,22 @@ STATISTICS = (
     Statistic("r_std", "r std", "r", "std", 4),
     Statistic("snr_median", "SNR median (dB)", "snr_db", "median", 1),
     Statistic("snr_mean", "SNR mean (dB)", "snr_db", "mean", 1),
+    Statistic("ok_misread", f"ok, yet below {MISREAD_DB:g} dB (share)", "ok_misread", "mean", 3),
+    Statistic("time0_error_median", "|time 0 error| median (ms)", "abs_time0_error_ms", "median", 1),
+    Statistic("time0_error_p95", "|time 0 error| 95th percentile (ms)", "abs_time0_error_ms", "p95", 1),
+    Statistic("lag_median", "|lag removed| median (ms)", "abs_lag_ms", "median", 1),
+    Statistic("lag_p95", "|lag removed| 95th percentile (ms)", "abs_lag_ms", "p95", 1),
     Statistic("mse_median", "MSE median (mV²)", "mse_mv2", "median", 5),
     Statistic("r_median", "r median", "r", "median", 4),
     Statistic("coverage_mean", "coverage mean", "coverage", "mean", 3),
     Statistic("seconds_median", "time per crop, median (s)", "seconds", "median", 3),
 )
-_RESAMPLED = {"mean": bootstrap.mean, "std": bootstrap.std, "median": bootstrap.median}
+_RESAMPLED: dict[str, Callable[[FloatArray, bootstrap.Counts], FloatArray]] = {
+    "mean": bootstrap.mean,
+    "std": bootstrap.std,
+    "median": bootstrap.median,
+    "p95": partial(bootstrap.quantile, share=0.95),
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,7 @@ class Summary:
 
     Attributes
     ----------
-    n, n_failed : int
+    n, n_failed, n_doubtful : int
     values : dict of str to float
         By the key of each of `STATISTICS`; NaN where there is no number.
     intervals : dict of str to (float, float)
@@ -79,6 +93,7 @@ class Summary:
 
     n: int
     n_failed: int
+    n_doubtful: int
     values: dict[str, float]
     intervals: dict[str, Interval]
 
@@ -142,7 +157,11 @@ def as_metrics(tables: Sequence[SubsetResult]) -> dict[str, Any]:
     for table in tables:
         block: dict[str, Any] = {"n_crops": table.n_crops, "n_records": table.n_records, "digitizers": {}}
         for name, summary in table.summaries.items():
-            numbers: dict[str, Any] = {"n": summary.n, "n_failed": summary.n_failed}
+            numbers: dict[str, Any] = {
+                "n": summary.n,
+                "n_failed": summary.n_failed,
+                "n_doubtful": summary.n_doubtful,
+            }
             for key, value in summary.values.items():
                 numbers[key] = _plain(value)
                 if key in summary.intervals:
@@ -182,6 +201,7 @@ def grid(table: SubsetResult) -> tuple[list[str], list[list[str]]]:
         ["crops", *(str(s.n) for s in table.summaries.values()), *(f"{p['n']:.0f}" for p in paper.values())]
     ]
     lines.append(["failed", *(str(s.n_failed) for s in table.summaries.values()), *("" for _ in paper)])
+    lines.append(["doubtful", *(str(s.n_doubtful) for s in table.summaries.values()), *("" for _ in paper)])
     for statistic in STATISTICS:
         cells = [_cell(summary, statistic) for summary in table.summaries.values()]
         stated = [
@@ -253,8 +273,8 @@ def summary_lines(table: SubsetResult) -> list[list[Any]]:
     lines: list[list[Any]] = []
     for name, summary in table.summaries.items():
         for key, value in summary.values.items():
-            low, high = summary.intervals.get(key, (None, None))
-            lines.append([table.subset, name, summary.n, summary.n_failed, key, value, low, high])
+            ends = [_plain(end) for end in summary.intervals.get(key, (np.nan, np.nan))]
+            lines.append([table.subset, name, summary.n, summary.n_failed, key, _plain(value), *ends])
     for name, numbers in PAPER.get(table.subset, {}).items():
         for key, value in numbers.items():
             if key != "n":
@@ -276,7 +296,9 @@ def note(table: SubsetResult) -> str:
         f"In brackets: {100 * table.options.level:g} % percentile bootstrap interval, "
         f"{table.options.n_resamples} resamples of {drawn}, shared by all columns "
         f"(seed {table.options.seed}). Failed crops count as r = 0, SNR = 0 dB and MSE = variance of the "
-        "truth. Std has n - 1."
+        "truth; of time 0 and lag they have none. Doubtful crops count as they were read. Time 0 error: "
+        "where the signal begins in the picture, against the truth; lag: what alignment removed before the "
+        "rest was compared. Std has n - 1."
     )
     if table.subset in PAPER:
         text += f" Paper: {SOURCE}; on its own crops, not on these."
@@ -323,17 +345,44 @@ def _subset_result(name: str, rows: pd.DataFrame, options: BootstrapOptions) -> 
     )
 
 
+def with_derived(rows: pd.DataFrame) -> pd.DataFrame:
+    """
+    Add what tables summarise and rows do not hold.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As `ecgtrace.evaluation.rows.read_rows` gives them.
+
+    Returns
+    -------
+    DataFrame
+        With `abs_time0_error_ms` and `abs_lag_ms`, and `ok_misread`: 1 for what was called ok and has an SNR
+        below `MISREAD_DB`, else 0.
+    """
+    misread = (rows["status"] == OK) & (rows["snr_db"] < MISREAD_DB)
+    return rows.assign(
+        abs_time0_error_ms=rows["time0_error_ms"].astype(float).abs(),
+        abs_lag_ms=rows["lag_ms"].astype(float).abs(),
+        ok_misread=misread.astype(float).where(rows["status"].notna()),
+    )
+
+
 def _summary(part: pd.DataFrame, counts: bootstrap.Counts, options: BootstrapOptions) -> Summary:
     values, intervals = {}, {}
+    part = with_derived(part)
     for statistic in STATISTICS:
         column = part[statistic.column].astype(float)
-        values[statistic.key] = float(getattr(column, statistic.how)())
+        values[statistic.key] = float(
+            column.quantile(0.95) if statistic.how == "p95" else getattr(column, statistic.how)()
+        )
         if statistic.how in _RESAMPLED and statistic.column != "seconds":
             samples = _RESAMPLED[statistic.how](column.to_numpy(), counts)
             intervals[statistic.key] = bootstrap.percentile_interval(samples, options.level)
     return Summary(
         n=int(part["status"].notna().sum()),
         n_failed=int((part["status"] == FAILED).sum()),
+        n_doubtful=int((part["status"] == DOUBTFUL).sum()),
         values=values,
         intervals=intervals,
     )

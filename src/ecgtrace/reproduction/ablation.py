@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from ecgtrace.evaluation import bootstrap
 from ecgtrace.evaluation.bootstrap import BootstrapOptions, Counts
-from ecgtrace.evaluation.rows import FAILED, OK
+from ecgtrace.evaluation.rows import FAILED
 from ecgtrace.evaluation.subsets import NON_OVERLAP, OVERLAP
 from ecgtrace.reproduction import fig_print as fp
 from ecgtrace.reproduction.artefact import Claim, Sources
@@ -238,7 +238,7 @@ def _summary(ours: pd.DataFrame, counts: Counts, level: float) -> dict[str, Any]
 
 
 def _differences(ours: pd.DataFrame, reference: pd.DataFrame, counts: Counts, level: float) -> dict[str, Any]:
-    both = ((ours["status"] == OK) & (reference["status"] == OK)).to_numpy()
+    both = ((ours["status"] != FAILED) & (reference["status"] != FAILED)).to_numpy()
     line: dict[str, Any] = {"n_pairs": int(both.sum())}
     for key, column in (("r", "r"), ("snr", "snr_db"), ("mse", "mse_mv2")):
         gain = ours[column].to_numpy(float) - reference[column].to_numpy(float)

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ecgtrace.errors import ConfigError
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
-from ecgtrace.evaluation.rows import OK
+from ecgtrace.evaluation.rows import FAILED
 from ecgtrace.evaluation.run import CropSource, EvaluationOptions, evaluate_many
 from ecgtrace.studies import common
 
@@ -87,7 +87,7 @@ def compare(rows: pd.DataFrame, names: Sequence[str], options: BootstrapOptions)
         whole = of[names[0]]
         for name in names[1:]:
             gain = (whole["snr_db"] - of[name]["snr_db"]).to_numpy(float)
-            both = ((whole["status"] == OK) & (of[name]["status"] == OK)).to_numpy()
+            both = ((whole["status"] != FAILED) & (of[name]["status"] != FAILED)).to_numpy()
             line: dict[str, Any] = {"subset": subset, "digitizer": name}
             line |= {"n_better": int((gain > 0).sum()), "n_both": int(both.sum())}
             for suffix, values in (("", gain), ("_both", np.where(both, gain, np.nan))):
