@@ -98,8 +98,8 @@ class Printer:
         0 for half of the pages with a pulse: it goes over into the trace.
     font : sequence of str
     name_offset_mm, name_indent_mm, name_height_mm : tuple of float
-    no_names, names_on_trace : float
-        Share of pages without names; with names within 3 mm of the zero line, where traces run.
+    no_names : float
+        Share of pages without names.
     antialias, snap_grid, grey, bilevel, jpeg, blurred, noisy : float
         Share of pages.
     bilevel_level, jpeg_quality, blur_px, noise_std : tuple of float
@@ -131,7 +131,6 @@ class Printer:
     name_indent_mm: Range = (0.0, 4.0)
     name_height_mm: Range = (1.6, 4.0)
     no_names: float = 0.1
-    names_on_trace: float = 0.3
     antialias: float = 0.75
     snap_grid: float = 0.5
     grey: float = 0.1
@@ -228,12 +227,12 @@ class Printer:
         }
 
     def _names(self, rng: np.random.Generator) -> dict[str, Any]:
-        coloured, low = rng.random() < self.names_coloured, rng.random() < self.names_on_trace
+        coloured = rng.random() < self.names_coloured
         return {
             "lead_names": bool(rng.random() >= self.no_names),
             "font": str(_one_of(self.font, rng)),
             "name_height_mm": rng.uniform(*self.name_height_mm),
-            "name_offset_mm": rng.uniform(-3.0, 3.0) if low else rng.uniform(*self.name_offset_mm),
+            "name_offset_mm": rng.uniform(*self.name_offset_mm),
             "name_indent_mm": rng.uniform(*self.name_indent_mm),
             "name_ink": Hue((0, 360), (0, 1), (0.1, 0.6)).draw(rng) if coloured else None,
         }
