@@ -21,7 +21,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 run: setup  ## Digitize example pictures, recompute the paper's two tables, write a report
 	$(BIN)/python generate.py output_dir=$(REPORT)/example sets=[overlap] subset.n_non_overlap=4 subset.n_overlap=8
 	$(BIN)/python digitize.py input=$(REPORT)/example/overlap-dataset/with-overlap/image output_dir=$(REPORT)/digitized overlays=true resume=true
-	$(BIN)/python evaluate.py compare=[proposed,baseline,ceiling] workers=2 resume=true hydra.run.dir=$(REPORT)/evaluation
+	$(BIN)/python evaluate.py digitizer=refined compare=[proposed,baseline,ceiling] workers=2 resume=true hydra.run.dir=$(REPORT)/evaluation
 	@echo "digitized examples: $(REPORT)/digitized"
 	@echo "report: $(REPORT)/evaluation/report.html"
 

@@ -1,7 +1,7 @@
 """
 Publish the evaluation of `refined`: its files into experiments/ptbxl_refined, its tables into the pages.
 
-    python scripts/publish_evaluation.py RUN_DIR     what evaluate.py compare=[proposed,baseline] left
+    python scripts/publish_evaluation.py RUN_DIR     what evaluate.py digitizer=refined compare=[proposed,baseline] left
 
 Tables stand between `<!-- evaluation -->` or `<!-- demands -->` and `<!-- end -->` in README.md,
 MODEL_CARD.md and experiments/README.md, so that no number there is typed.

@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ecgtrace.errors import ConfigError
-from ecgtrace.reproduction import index, pipeline
+from ecgtrace.reproduction import ablation, index, paper_tables, pipeline
 from ecgtrace.reproduction import runs as runs_module
 from ecgtrace.reproduction.artefact import Artefact, Claim
 from ecgtrace.reproduction.artefacts import ARTEFACTS
@@ -72,6 +72,43 @@ def test_the_runs_of_every_profile_compose(profile, tmp_path):
     for run in runs.values():
         compose(run.entry, list(run.options))
         assert f"hydra.run.dir={tmp_path}/{run.name}" in run.command
+
+
+@pytest.mark.parametrize("profile", ["quick", "cpu", "t4"])
+def test_every_evaluation_measures_what_its_name_in_the_tables_says(profile, tmp_path):
+    """The paper's tables and arms are of the paper's method, whatever evaluate.py's default digitizer is."""
+    cfg = compose("reproduce", [f"profile={profile}", f"output_dir={tmp_path}"])
+    measured = {}
+    for run in make_runs(cfg).values():
+        if run.entry != "evaluate":
+            continue
+        options = list(run.options)
+        assert any(option.startswith("digitizer=") for option in options), f"{run.name} names no digitizer"
+        composed = compose("evaluate", options)
+        others = [compose("evaluate", [f"digitizer={name}"]).digitizer for name in composed.compare]
+        for config in (composed.digitizer, *others):
+            measured[run.name, config.get("name", "baseline")] = config
+    kinds = {key: config._target_.rpartition(".")[2] for key, config in measured.items()}
+    assert kinds == {
+        key: "BaselineDigitizer" if key[1] == paper_tables.BASELINE else "ProposedDigitizer" for key in kinds
+    }
+    segmenters = {
+        key: config.segmenter._target_ for key, config in measured.items() if config.get("segmenter")
+    }
+    assert {key[1] for key, target in segmenters.items() if "Yolo" in target} == {paper_tables.YOLO}
+    printed = {
+        ("evaluate_shipped", name)
+        for name in (paper_tables.BASELINE, paper_tables.SHIPPED, paper_tables.CEILING)
+    }
+    printed |= {("evaluate_unet_paper", paper_tables.TRAINED), ("evaluate_yolo", paper_tables.YOLO)}
+    arms = (
+        *ablation.AUGMENTATION,
+        *ablation.RESIZE,
+        *ablation.READING,
+        *ablation.start_arms("imagenet", True),
+    )
+    printed |= {(arm.run, arm.digitizer) for arm in arms}
+    assert printed == set(measured)
 
 
 def test_the_t4_profile_is_the_papers_recipe(tmp_path):
