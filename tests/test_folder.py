@@ -12,7 +12,8 @@ import pytest
 from ecgtrace.crops.folder import FolderCrops, FolderTraining, read_mask, read_signal
 from ecgtrace.crops.index import COLUMNS, IndexRow, write_index
 from ecgtrace.errors import ConfigError, DataError
-from ecgtrace.evaluation.run import EvaluationOptions, evaluate_many
+from ecgtrace.evaluation.run import Evaluation, evaluate_many
+from ecgtrace.evaluation.runner import RunOptions
 from ecgtrace.records.splits import hashed_split
 
 HEIGHT, WIDTH = 40, 200
@@ -244,8 +245,8 @@ class Refusing:
 def test_the_evaluation_makes_a_broken_item_a_row(root, tmp_path):
     damage(root / "with-overlap", "691_3by4_lead_10", "image", b"")
     crops = FolderCrops(str(root), wanted="overlap")
-    options = EvaluationOptions(subset="overlap", progress=False)
-    rows = evaluate_many(crops, {"refusing": Refusing()}, tmp_path / "rows.csv", options)
+    options, score = RunOptions(progress=False), Evaluation(subset="overlap")
+    rows = evaluate_many(crops, {"refusing": Refusing()}, tmp_path / "rows.csv", options, score)
     assert list(rows["subset"]) == ["overlap"] * 3
     assert ["refused" in message for message in rows["message"]] == [True, False, True]
     assert "cannot be read as an image" in rows["message"][1]

@@ -16,7 +16,8 @@ from ecgtrace.errors import DataError
 from ecgtrace.evaluation import bootstrap
 from ecgtrace.evaluation.bootstrap import BootstrapOptions, draw_resamples
 from ecgtrace.evaluation.rows import Row, RowWriter, read_rows
-from ecgtrace.evaluation.run import EvaluationOptions, evaluate_many
+from ecgtrace.evaluation.run import evaluate_many
+from ecgtrace.evaluation.runner import RunOptions
 from ecgtrace.reporting import figures, tables
 from ecgtrace.reporting.paper import PAPER
 from ecgtrace.reporting.report import write_report
@@ -319,7 +320,7 @@ def test_overlay_of_a_failure_shows_its_message():
 
 def test_distribution_reaches_from_the_worst_to_the_best(tmp_path):
     rows = evaluate_many(
-        HandSource(6), {"b": ColumnDigitizer()}, tmp_path / "rows.csv", EvaluationOptions(progress=False)
+        HandSource(6), {"b": ColumnDigitizer()}, tmp_path / "rows.csv", RunOptions(progress=False)
     )
     left, right = figures.distribution_figure(rows).axes
     for axis, subset in ((left, "non_overlap"), (right, "overlap")):
