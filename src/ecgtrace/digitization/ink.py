@@ -138,8 +138,8 @@ def _levels(light: NDArray[np.float32], axis: int) -> NDArray[np.int64]:
     """
     Number the rows or columns by their level, equal steps between the extremes.
 
-    The level is the median of the means of some stretches: to the median of all, a row of dots were paper, and
-    to the mean of all, ink that the network overlooks were grid.
+    The level is the median of the means of some stretches: to the median of all, a row of dots were paper,
+    and to the mean of all, ink that the network overlooks were grid.
     """
     means = [
         np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
