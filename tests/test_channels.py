@@ -29,10 +29,11 @@ def saved(network, path, channels):
     return path
 
 
-def test_the_second_channel_is_the_neighbours_ink(crop):
+def test_the_second_channel_is_all_other_ink(crop):
     item = CropDataset([crop], *crop.mask.shape, channels=CHANNELS)[0]
     np.testing.assert_array_equal(item["mask"][0], crop.mask)
-    np.testing.assert_array_equal(item["mask"][1], crop.other_mask)
+    np.testing.assert_array_equal(item["mask"][1], crop.other_mask | crop.printed_mask)
+    assert (crop.printed_mask > crop.other_mask).any()
     assert CropDataset([crop], *crop.mask.shape)[0]["mask"].shape[0] == 1
 
 

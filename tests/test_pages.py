@@ -103,7 +103,7 @@ def test_a_part_is_the_same_as_cut_from_the_whole():
     whole = draw(plan)
     box = (120, 40, 431, 203)
     np.testing.assert_array_equal(draw(plan, box), whole[40:203, 120:431])
-    image, own, others = draw_parts(plan, 4, box)
+    image, own, others, _ = draw_parts(plan, 4, box)
     np.testing.assert_array_equal(image, whole[40:203, 120:431])
     np.testing.assert_array_equal(own, traces_ink(plan, box, (4,)))
     np.testing.assert_array_equal(np.maximum(own, others), traces_ink(plan, box))

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from ecgtrace.crops.augment import OverlaySignal, compose
 from ecgtrace.crops.dataset import CropDataset
-from ecgtrace.crops.resize import RESIZES, fit_image, from_canvas, place, resize_image
+from ecgtrace.crops.resize import RESIZES, fit_image, from_canvas, place, resize_image, resize_mask
 from ecgtrace.errors import ConfigError
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
 from ecgtrace.segmentation.weights import WeightsCard, read_card
@@ -165,3 +165,11 @@ def test_weights_that_do_not_say_were_trained_on_stretched_crops(tmp_path):
     metadata = {"format": "ecgtrace-weights-1", "card": json.dumps({**card, "started_from": "random"})}
     save_file({"a": torch.zeros(1)}, path, metadata=metadata)
     assert read_card(path).resize == "stretch"
+
+
+def test_a_thin_line_stays_in_the_mask_where_a_smaller_share_counts():
+    """Three px of twelve: a quarter of a pixel of the result."""
+    mask = np.zeros((48, 48), np.uint8)
+    mask[17:20] = 1
+    assert resize_mask(mask, 4, 4).sum() == 0
+    assert resize_mask(mask, 4, 4, 0.2)[1].all()

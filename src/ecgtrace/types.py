@@ -6,7 +6,7 @@ contracts between the packages. Images are RGB, uint8, row 0 on top. A polyline 
 an array of (x, y) in pixels where (0, 0) is the *centre* of the top left pixel.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,8 +158,11 @@ class LeadCrop:
         Centre line of the target in crop pixels; None where only a mask is known.
     other_mask : ndarray of uint8, shape (height, width), or None
         {0, 1}: ink of the other leads; 1 in both masks where they share ink.
+    printed_mask : ndarray of uint8, shape (height, width), or None
+        {0, 1}: ink of no lead: names, separators, calibration pulses.
     start_px : float or None
-        Column of the truth's first sample, where it is known without a polyline.
+        Column of the first sample, which may lie outside of a crop that is cut short; None where it is not
+        known.
     """
 
     image: NDArray[np.uint8]
@@ -175,6 +178,7 @@ class LeadCrop:
     crossings: int = 0
     polyline: FloatArray | None = None
     other_mask: NDArray[np.uint8] | None = None
+    printed_mask: NDArray[np.uint8] | None = None
     start_px: float | None = None
 
     def __post_init__(self) -> None:
@@ -184,6 +188,15 @@ class LeadCrop:
             f"mask {self.mask.shape} and image {self.image.shape[:2]} of {self.crop_id} differ in size",
         )
         _require(bool(np.isfinite(self.signal).all()), f"signal of {self.crop_id} holds NaN or infinity")
+
+    def columns(self, left: int, right: int) -> "LeadCrop":
+        """Return the crop seen through a window: picture and masks alone, the rest stays the whole crop's."""
+
+        def part(pixels: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+            return None if pixels is None else np.ascontiguousarray(pixels[:, left:right])
+
+        seen = {name: part(getattr(self, name)) for name in ("image", "mask", "other_mask", "printed_mask")}
+        return replace(self, polyline=None, **seen)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

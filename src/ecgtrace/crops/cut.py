@@ -1,13 +1,57 @@
 """Cut the picture of one lead, with its truth, from the plan of a page."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from ecgtrace.errors import ConfigError
 from ecgtrace.pages.degrade import Box
 from ecgtrace.pages.layout import Plan
 from ecgtrace.pages.render import draw_parts, others_ink, turn_of
 from ecgtrace.types import FloatArray, LeadCrop
 
 _COVERED = 128  # a pixel belongs to a mask if ink covers at least half of it
+
+
+@dataclass(frozen=True)
+class BoxJitter:
+    """
+    How a person's box differs from the bounding box of a lead. Each side is drawn on its own.
+
+    Attributes
+    ----------
+    outward_mm : float
+        A side lies at most so far outside of the lead's ink. 0 cuts as the published dataset does
+        (`crop_box`).
+    inward_mm : float
+        And at most so far inside: 0.15 mm is to the middle of a usual line.
+    with_pulse : float
+        How often the box of a lead that has a calibration pulse beside it takes the pulse in.
+    """
+
+    outward_mm: float = 0.0
+    inward_mm: float = 0.15
+    with_pulse: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.outward_mm < 0 or self.inward_mm < 0 or not 0 <= self.with_pulse <= 1:
+            raise ConfigError("box jitter: millimetres must not be negative, with_pulse must lie in 0..1")
+
+    def box(self, plan: Plan, target: int, rng: np.random.Generator) -> Box:
+        """Draw the box of a lead; of a page that is turned, about its turned centre line."""
+        if not self.outward_mm:
+            return crop_box(plan, target)
+        style, line = plan.style, _polyline(plan, target)
+        if target in plan.pulses and rng.random() < self.with_pulse:
+            pulse = turn_of(plan, target).points(plan.strokes[plan.pulses[target]])
+            line = np.concatenate([line, pulse])
+        sides = style.px(rng.uniform(-self.inward_mm, self.outward_mm, 4)) + style.line_width_px / 2
+        low = np.floor(line.min(axis=0) - sides[:2]).astype(int)
+        high = np.ceil(line.max(axis=0) + sides[2:]).astype(int)
+        return int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1
+
+
+TIGHT = BoxJitter()
 
 
 def crop_box(plan: Plan, target: int) -> Box:
@@ -24,7 +68,13 @@ def crop_box(plan: Plan, target: int) -> Box:
     return int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1
 
 
-def cut(plan: Plan, target: int, crop_id: str, rng: np.random.Generator | None = None) -> LeadCrop:
+def cut(
+    plan: Plan,
+    target: int,
+    crop_id: str,
+    rng: np.random.Generator | None = None,
+    box: Box | None = None,
+) -> LeadCrop:
     """
     Draw the crop of one lead.
 
@@ -35,7 +85,9 @@ def cut(plan: Plan, target: int, crop_id: str, rng: np.random.Generator | None =
         Index of the trace.
     crop_id : str
     rng : numpy.random.Generator, optional
-        For the noise of the page's degradation.
+        For the noise of the page's degradation. By default a fixed one.
+    box : tuple of int, optional
+        What is cut, in px of the page (turned, where the style turns it). By default `crop_box`.
 
     Returns
     -------
@@ -43,10 +95,10 @@ def cut(plan: Plan, target: int, crop_id: str, rng: np.random.Generator | None =
         With `overlap_px` and `crossings` as `overlap` defines them. Where the style turns the page, the masks
         and the polyline are turned as the picture is.
     """
-    box = crop_box(plan, target)
+    box = box or crop_box(plan, target)
     trace = plan.traces[target]
     polyline = _polyline(plan, target) - box[:2]
-    image, own, others = draw_parts(plan, target, box, rng)
+    image, own, others, printed = draw_parts(plan, target, box, rng)
     other = (others >= _COVERED).astype(np.uint8)
     return LeadCrop(
         image=image,
@@ -62,6 +114,8 @@ def cut(plan: Plan, target: int, crop_id: str, rng: np.random.Generator | None =
         crossings=crossings(plan, target),
         polyline=polyline,
         other_mask=other,
+        printed_mask=(printed >= _COVERED).astype(np.uint8),
+        start_px=float(polyline[0, 0]),
     )
 
 

@@ -35,6 +35,8 @@ class CropDataModule(lightning.LightningDataModule):
         How a crop comes to the one size (`resize.place`).
     channels : sequence of str
         What the masks mark (`dataset.CHANNELS`).
+    mask_share : float
+        A pixel of the masks is ink if ink covers at least this share of it.
     """
 
     def __init__(
@@ -50,10 +52,12 @@ class CropDataModule(lightning.LightningDataModule):
         seed: int = 0,
         resize: str = "stretch",
         channels: Sequence[str] = CHANNELS[:1],
+        mask_share: float = 0.5,
     ) -> None:
         super().__init__()
-        self.train = CropDataset(train, height, width, augmentation, seed, resize, channels)
-        self.val = CropDataset(WindowedCrops(val), height, width, resize=resize, channels=channels)
+        self.train = CropDataset(train, height, width, augmentation, seed, resize, channels, mask_share)
+        seen = WindowedCrops(val)
+        self.val = CropDataset(seen, height, width, resize=resize, channels=channels, mask_share=mask_share)
         self.batch_size, self.fresh, self.num_workers, self.seed = batch_size, fresh, num_workers, seed
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:

@@ -13,7 +13,7 @@ from ecgtrace.crops.resize import Place, place, resize_image, resize_mask, to_ca
 from ecgtrace.errors import DataError
 from ecgtrace.types import LeadCrop
 
-CHANNELS = ("target", "other")  # what a mask marks: ink of the target; ink of the neighbours
+CHANNELS = ("target", "other")  # what a mask marks: ink of the target; all other ink
 
 
 def image_to_tensor(image: NDArray[np.uint8]) -> Tensor:
@@ -40,7 +40,10 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         How a crop comes to the one size (`resize.place`).
     channels : sequence of str
         What the masks mark, of `CHANNELS`, in this order. For "other", crops must know the ink of the
-        neighbours (`LeadCrop.other_mask`). Augmentations that lay more ink on the image do not mark it.
+        neighbours (`LeadCrop.other_mask`); that of names, bars and pulses (`printed_mask`) belongs to it.
+        Augmentations that lay more ink on the image do not mark it.
+    mask_share : float
+        A pixel of the masks is ink if ink covers at least this share of it.
     """
 
     def __init__(
@@ -52,11 +55,12 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         seed: int = 0,
         resize: str = "stretch",
         channels: Sequence[str] = CHANNELS[:1],
+        mask_share: float = 0.5,
     ) -> None:
         place(resize, (1, 1), (height, width))  # refuses what is unknown now, not in a worker
         self.crops, self.height, self.width = crops, height, width
         self.augmentation, self.seed, self.resize = augmentation, seed, resize
-        self.channels = tuple(channels)
+        self.channels, self.mask_share = tuple(channels), mask_share
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -65,7 +69,9 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         crop = self.crops[index]
         where = self._place(crop)
         image = resize_image(crop.image, where.height, where.width)
-        mask = np.dstack([resize_mask(part, where.height, where.width) for part in self._masks(crop)])
+        mask = np.dstack(
+            [resize_mask(part, where.height, where.width, self.mask_share) for part in self._masks(crop)]
+        )
         if self.augmentation is not None and self.augmentation.transforms:
             image, mask = self._augment(image, mask, index)
         canvas = (self.height, self.width)
@@ -78,7 +84,8 @@ class CropDataset(Dataset[dict[str, Tensor]]):
             return [crop.mask]
         if crop.other_mask is None:
             raise DataError(f"{crop.crop_id} does not tell the ink of its neighbours; use channels=[target]")
-        return [crop.mask, crop.other_mask]
+        printed = crop.printed_mask
+        return [crop.mask, crop.other_mask if printed is None else crop.other_mask | printed]
 
     def _place(self, crop: LeadCrop) -> Place:
         return place(self.resize, crop.image.shape[:2], (self.height, self.width))

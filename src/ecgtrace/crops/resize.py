@@ -124,12 +124,18 @@ def resize_image(image: NDArray[np.uint8], height: int, width: int) -> NDArray[n
     return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
 
 
-def resize_mask(mask: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Resize a {0, 1} mask as its image is; a pixel is ink if ink covers at least half of it."""
+def resize_mask(
+    mask: NDArray[np.uint8], height: int, width: int, share_of_pixel: float = 0.5
+) -> NDArray[np.uint8]:
+    """
+    Resize a {0, 1} mask as its image is; a pixel is ink if ink covers at least a share of it.
+
+    With half, lines thinner than half a pixel of the result leave nothing.
+    """
     shrinks = mask.shape[0] > height or mask.shape[1] > width
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR_EXACT
     share = cv2.resize(mask * np.uint8(255), (width, height), interpolation=how)
-    return np.asarray(np.asarray(share) >= 128, np.uint8)
+    return np.asarray(np.asarray(share) >= 256 * share_of_pixel, np.uint8)
 
 
 def fit_image(

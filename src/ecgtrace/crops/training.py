@@ -6,70 +6,24 @@ start anywhere, rows stand closer, so that neighbours enter and cross the target
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 
-from ecgtrace.crops.cut import crop_box, crossings, cut
+from ecgtrace.crops.cut import TIGHT, BoxJitter, crop_box, crossings, cut
 from ecgtrace.errors import ConfigError
-from ecgtrace.pages.degrade import Degradation
+from ecgtrace.pages.degrade import Box
+from ecgtrace.pages.jitter import Jittered, StyleJitter
 from ecgtrace.pages.layout import LAYOUTS, Plan, lay_out, resample
+from ecgtrace.pages.printers import StyleSource
 from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.splits import RecordSource
-from ecgtrace.types import LeadCrop, Record
+from ecgtrace.types import LeadCrop, Record, Trace
 
 KINDS = ("none", "entering", "crossing", "enclosed")
 _ENCLOSED = 0.25  # share of another lead's line inside the box
 _PAGE_S = 10.0
-
-
-@dataclass(frozen=True)
-class StyleJitter:
-    """
-    How often and how far training pages leave the style they start from. Our choice.
-
-    Attributes
-    ----------
-    probability : float
-        Of each of the changes below, independently.
-    line_width_mm, px_per_mm : tuple of float
-        Ranges.
-    jpeg_quality : tuple of int
-        Range; half of the changed pages are saved without loss.
-    name_offset_mm : tuple of float, optional
-        Range of the place of the printed names, for half of the pages whatever `probability` says: low
-        ones lie on traces. By default names stay where the style has them.
-    """
-
-    probability: float = 0.2
-    line_width_mm: tuple[float, float] = (0.2, 0.55)
-    px_per_mm: tuple[float, float] = (6.0, 20.0)
-    jpeg_quality: tuple[int, int] = (40, 95)
-    name_offset_mm: tuple[float, float] | None = None
-
-    def apply(self, style: PageStyle, rng: np.random.Generator) -> PageStyle:
-        """Return a changed style."""
-        changes: dict[str, object] = {}
-        if rng.random() < self.probability:
-            changes["line_width_mm"] = rng.uniform(*self.line_width_mm)
-        if rng.random() < self.probability:
-            changes["px_per_mm"] = rng.uniform(*self.px_per_mm)
-        if rng.random() < self.probability:
-            # Pastel major lines of any hue, and minor ones of the same hue, paler or absent.
-            major = rng.integers(110, 235, 3)
-            pale = 255 - (255 - major) * rng.uniform(0.1, 0.6)
-            changes["grid_major"] = tuple(int(v) for v in major)
-            changes["grid_minor"] = None if rng.random() < 0.3 else tuple(int(v) for v in pale)
-        if rng.random() < self.probability:
-            changes["ink"] = tuple(int(v) for v in rng.integers(0, 90, 3))
-        if rng.random() < self.probability:
-            quality = None if rng.random() < 0.5 else int(rng.integers(*self.jpeg_quality))
-            grey = bool(rng.random() < 0.5)
-            changes["degradation"] = Degradation(grey=grey, jpeg_quality=quality)
-        if self.name_offset_mm is not None and rng.random() < 0.5:
-            changes["name_offset_mm"] = rng.uniform(*self.name_offset_mm)
-        return replace(style, **changes)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -82,6 +36,12 @@ class TrainingCrops(Sequence[LeadCrop]):
     records : RecordSource
     style : PageStyle
         What pages look like before `jitter`.
+    printer : StyleSource, optional
+        Draws the style of each page (`pages.printers`), in place of `style` and `jitter`.
+    box : BoxJitter
+        How a person cuts.
+    tight : float
+        Share of crops that are cut as the published dataset cuts them all the same.
     split : {"train", "val", "all"}
         The test split is refused.
     layouts : dict of str to float
@@ -112,7 +72,10 @@ class TrainingCrops(Sequence[LeadCrop]):
     dense: float = 0.7
     gain: tuple[float, float] = (0.7, 1.5)
     window_s: float = 2.5
-    jitter: StyleJitter = StyleJitter()
+    jitter: StyleJitter = field(default_factory=StyleJitter)
+    printer: StyleSource | None = None
+    box: BoxJitter = TIGHT
+    tight: float = 0.0
     size: int = 20000
     seed: int = 0
 
@@ -134,21 +97,23 @@ class TrainingCrops(Sequence[LeadCrop]):
         rng = np.random.default_rng([self.seed, index])
         ids = self.records.split_ids(self.split)
         wanted = _choose(self.kinds, rng)
+        printer = self.printer or Jittered(self.style, self.jitter)
         for _ in range(12):  # an easy kind is found at once; a flat record may never cross
-            plan = self._draw_plan(self._record(ids[rng.integers(len(ids))]), rng)
-            targets = [i for i in range(len(plan.traces)) if kind(plan, i) == wanted]
-            if targets:
+            record_id = ids[rng.integers(len(ids))]
+            style = printer.draw_style(rng)
+            record = _resampled(self.records, record_id, style.fs_hz)  # type: ignore[arg-type]
+            plan = self._draw_plan(record, style, rng)
+            # In a random order, so that the first one of the wanted kind is any of them.
+            order = [int(i) for i in rng.permutation(len(plan.traces))]
+            found = next((i for i in order if kind(plan, i) == wanted), None)
+            if found is not None:
                 break
-        else:
-            targets = list(range(len(plan.traces)))
-        crop = cut(plan, int(rng.choice(targets)), f"{plan.record_id}_{index}", rng)
-        return self._through_window(crop, plan, rng)
+        target = order[0] if found is None else found
+        jitter = TIGHT if self.box.outward_mm and rng.random() < self.tight else self.box
+        box = self._window(jitter.box(plan, target, rng), plan.traces[target], rng)
+        return cut(plan, target, f"{plan.record_id}_{index}", rng, box)
 
-    def _record(self, record_id: str) -> Record:
-        return _resampled(self.records, record_id, self.style.fs_hz)  # type: ignore[arg-type]
-
-    def _draw_plan(self, record: Record, rng: np.random.Generator) -> Plan:
-        style = self.jitter.apply(self.style, rng)
+    def _draw_plan(self, record: Record, style: PageStyle, rng: np.random.Generator) -> Plan:
         if rng.random() < self.dense:
             style = replace(style, row_spacing_mm=rng.uniform(*self.row_spacing_mm))
         layout = _choose(self.layouts, rng)
@@ -160,22 +125,16 @@ class TrainingCrops(Sequence[LeadCrop]):
         signal = record.signal[rng.permutation(len(record.signal))] * rng.uniform(*self.gain)
         return lay_out(replace(record, signal=signal), layout, style, starts_s=starts)
 
-    def _through_window(self, crop: LeadCrop, plan: Plan, rng: np.random.Generator) -> LeadCrop:
-        duration_s = len(crop.signal) / crop.fs_hz
-        windows = max(1, round(duration_s / self.window_s))
+    def _window(self, box: Box, trace: Trace, rng: np.random.Generator) -> Box:
+        """Return the part of a long lead's box that the network sees at once."""
+        windows = max(1, round((trace.end_s - trace.start_s) / self.window_s))
         if windows == 1:
-            return crop
-        width = crop.image.shape[1] / windows
+            return box
+        x0, y0, x1, y1 = box
+        width = (x1 - x0) / windows
         # As in inference: the windows tile the crop; training takes any place, ends included.
-        left = np.clip(rng.uniform(-0.2, windows - 0.8) * width, 0, crop.image.shape[1] - width)
-        part = slice(round(left), round(left + width))
-        return replace(
-            crop,
-            image=np.ascontiguousarray(crop.image[:, part]),
-            mask=np.ascontiguousarray(crop.mask[:, part]),
-            other_mask=None if crop.other_mask is None else np.ascontiguousarray(crop.other_mask[:, part]),
-            polyline=None,
-        )
+        left = np.clip(rng.uniform(-0.2, windows - 0.8) * width, 0, x1 - x0 - width)
+        return x0 + round(left), y0, x0 + round(left + width), y1
 
 
 def kind(plan: Plan, target: int) -> str:

@@ -1,10 +1,8 @@
 """Long leads, cut into the windows that a segmentation model sees."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-
-import numpy as np
 
 from ecgtrace.crops.resize import windows
 from ecgtrace.types import LeadCrop
@@ -26,16 +24,7 @@ class WindowedCrops(Sequence[LeadCrop]):
 
     def __getitem__(self, index: int) -> LeadCrop:  # type: ignore[override]
         which, left, right = self._parts[index]
-        crop = self.crops[which]
-        return replace(
-            crop,
-            image=np.ascontiguousarray(crop.image[:, left:right]),
-            mask=np.ascontiguousarray(crop.mask[:, left:right]),
-            other_mask=None
-            if crop.other_mask is None
-            else np.ascontiguousarray(crop.other_mask[:, left:right]),
-            polyline=None,
-        )
+        return self.crops[which].columns(left, right)
 
     @cached_property
     def _parts(self) -> list[tuple[int, int, int]]:

@@ -88,6 +88,9 @@ class Degradation:
         Standard deviation of a Gaussian blur in pixels.
     noise_std : float
         Standard deviation of Gaussian noise in grey levels (0 to 255).
+    bilevel : float or None
+        Saved with one bit for each pixel, as fax machines do: black where it is darker than this share of
+        white.
     jpeg_quality : int or None
         None saves without loss. 75 is what the published pages were saved with.
     rotation_deg : float
@@ -98,12 +101,15 @@ class Degradation:
     grey: bool = False
     blur_px: float = 0.0
     noise_std: float = 0.0
+    bilevel: float | None = None
     jpeg_quality: int | None = None
     rotation_deg: float = 0.0
 
     def __post_init__(self) -> None:
         if self.jpeg_quality is not None and not 1 <= self.jpeg_quality <= 100:
             raise ConfigError(f"jpeg_quality must lie in 1..100, got {self.jpeg_quality}")
+        if self.bilevel is not None and not 0 < self.bilevel < 1:
+            raise ConfigError(f"bilevel must lie between 0 and 1, got {self.bilevel}")
         if self.blur_px < 0 or self.noise_std < 0:
             raise ConfigError("blur_px and noise_std must not be negative")
         if not abs(self.rotation_deg) <= _MAX_ROTATION_DEG:
@@ -121,8 +127,13 @@ class Degradation:
         if self.blur_px:
             image = np.asarray(cv2.GaussianBlur(image, (0, 0), self.blur_px), np.uint8)
         if self.noise_std:
-            noisy = image + rng.normal(0, self.noise_std, image.shape)
-            image = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+            noisy = rng.standard_normal(image.shape, np.float32)
+            noisy *= self.noise_std
+            noisy += image
+            image = np.clip(np.rint(noisy, out=noisy), 0, 255, out=noisy).astype(np.uint8)
+        if self.bilevel is not None:
+            light = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+            image = np.repeat(np.where(light < 255 * self.bilevel, 0, 255).astype(np.uint8)[..., None], 3, 2)
         if self.jpeg_quality is not None:
             image = jpeg(image, self.jpeg_quality)
         return image

@@ -6,7 +6,7 @@ of the record: in a 3x4 page of 10 s, column 2 shows 2.5 s to 5 s. (The generato
 published dataset shows the first 2.5 s in all four columns.)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil, gcd
 
@@ -22,7 +22,7 @@ from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S
 RHYTHM_LEAD = "II"
 Bounds = tuple[float, float, float, float]  # x0, y0, x1, y1 in px
 
-PULSE_WIDTH_MM, PULSE_HEIGHT_MM = 5.0, 10.0  # 0.2 s and 1 mV
+PULSE_HEIGHT_MM = 10.0  # 1 mV
 
 _LIMB, _AUGMENTED = ("I", "II", "III"), ("aVR", "aVL", "aVF")
 _LEFT, _RIGHT = ("V1", "V2", "V3"), ("V4", "V5", "V6")
@@ -60,6 +60,10 @@ class Plan:
         Separators and calibration pulses: drawn as the traces are, but no lead's ink.
     style : PageStyle
     record_id, layout : str
+    separators : frozenset of int
+        Which of the strokes are separators.
+    pulses : dict of int to int
+        Index of the stroke of the pulse that stands beside a trace, by index of the trace.
     """
 
     width: int
@@ -70,6 +74,8 @@ class Plan:
     style: PageStyle
     record_id: str
     layout: str
+    separators: frozenset[int] = frozenset()
+    pulses: dict[int, int] = field(default_factory=dict)
 
     @cached_property
     def trace_bounds(self) -> list[Bounds]:
@@ -166,6 +172,9 @@ def lay_out(
     traces: list[Trace] = []
     labels: list[Label] = []
     strokes: list[NDArray[np.float64]] = []
+    separators: set[int] = set()
+    pulses: dict[int, int] = {}
+    pulse_column = len(columns) - 1 if style.pulse_at_end else 0
 
     def place(lead: str, x: float, row: int, start_s: float, length_s: float) -> None:
         zero_y = top + style.px(style.row_spacing_mm) * row
@@ -174,7 +183,7 @@ def lay_out(
         polyline = np.stack([columns_px, zero_y - style.px(samples * GAIN_MM_PER_MV)], axis=1)
         if style.lead_names:
             baseline = zero_y - style.px(style.name_offset_mm)
-            labels.append(Label(lead, x + style.px(0.2), baseline, len(traces)))
+            labels.append(Label(lead, x + style.px(style.name_indent_mm), baseline, len(traces)))
         traces.append(Trace(lead, start_s, start_s + len(samples) / fs_hz, polyline, samples, fs_hz))
 
     for column, names in enumerate(columns):
@@ -183,12 +192,26 @@ def lay_out(
             place(lead, x, row, starts[column], window_s)
             zero_y = top + style.px(style.row_spacing_mm) * row
             if style.separators and column:
-                strokes.extend(_separator(x, zero_y, style))
-            if style.calibration_pulse and not column:
-                strokes.append(_pulse(x, zero_y, style))
+                dashes = _separator(x, zero_y, style)
+                separators.update(range(len(strokes), len(strokes) + len(dashes)))
+                strokes.extend(dashes)
+            if style.calibration_pulse and column == pulse_column:
+                pulses[len(traces) - 1] = len(strokes)
+                strokes.append(_pulse(traces[-1].polyline[:, 0], zero_y, style))
     if rhythm:
         place(RHYTHM_LEAD, left, rows - 1, min(starts), duration_s)
-    return Plan(width, height, tuple(traces), tuple(labels), tuple(strokes), style, record.record_id, layout)
+    return Plan(
+        width,
+        height,
+        tuple(traces),
+        tuple(labels),
+        tuple(strokes),
+        style,
+        record.record_id,
+        layout,
+        frozenset(separators),
+        pulses,
+    )
 
 
 def _window(
@@ -201,25 +224,17 @@ def _window(
 
 
 def _separator(x: float, zero_y: float, style: PageStyle) -> list[FloatArray]:
-    """Two dashes about the zero line, as measured on the published pages (units: mm)."""
+    """Return the dashes of the bar before a column, about the zero line."""
     return [
-        np.array([[x, zero_y + style.px(a)], [x, zero_y + style.px(b)]])
-        for a, b in ((-3.1, -0.9), (0.9, 3.1))
+        np.array([[x, zero_y + style.px(a)], [x, zero_y + style.px(b)]]) for a, b in style.separator_dashes_mm
     ]
 
 
-def _pulse(x: float, zero_y: float, style: PageStyle) -> FloatArray:
-    """Return the 1 mV calibration pulse, which ends 2 mm before the trace begins."""
-    end = x - style.px(2.0)
-    up, side = style.px(PULSE_HEIGHT_MM), style.px(PULSE_WIDTH_MM)
-    foot = style.px(1.0)
-    return np.array(
-        [
-            [end - side - 2 * foot, zero_y],
-            [end - side - foot, zero_y],
-            [end - side - foot, zero_y - up],
-            [end - foot, zero_y - up],
-            [end - foot, zero_y],
-            [end, zero_y],
-        ]
-    )
+def _pulse(trace_x: FloatArray, zero_y: float, style: PageStyle) -> FloatArray:
+    """Return the 1 mV calibration pulse, which ends before the trace begins, or begins behind its end."""
+    side, foot = style.px(style.pulse_width_mm), style.px(style.pulse_foot_mm)
+    whole, gap = side + 2 * foot, style.px(style.pulse_gap_mm)
+    start = trace_x[-1] + gap if style.pulse_at_end else trace_x[0] - gap - whole
+    x = start + np.array([0.0, foot, foot, foot + side, foot + side, whole])
+    up = style.px(PULSE_HEIGHT_MM)
+    return np.stack([x, zero_y - np.array([0.0, 0.0, up, up, 0.0, 0.0])], axis=1)

@@ -6,6 +6,7 @@ value of a pixel is the share of it that ink covers. Masks come from the same ca
 """
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,13 +15,14 @@ from numpy.typing import NDArray
 from ecgtrace.errors import ConfigError
 from ecgtrace.pages.degrade import Box, Turn
 from ecgtrace.pages.layout import Bounds, Label, Plan
-from ecgtrace.pages.style import FONTS, Color, PageStyle
+from ecgtrace.pages.lettering import print_text, text_box
+from ecgtrace.pages.style import Color, PageStyle
 from ecgtrace.types import FloatArray, Page
 from ecgtrace.units import LARGE_SQUARE_MM
 
 _SHIFT = 4  # fractional bits of the coordinates given to OpenCV
+_COVERED = 128  # a pixel that ink covers by half or more
 _JPEG_BLOCK_PX = 16  # of a JPEG with halved colour resolution
-_CAPITAL_UNITS = 21.0  # height of a capital of OpenCV's fonts at scale 1
 
 
 def draw(plan: Plan, box: Box | None = None, rng: np.random.Generator | None = None) -> NDArray[np.uint8]:
@@ -59,11 +61,18 @@ def turn_of(plan: Plan, target: int) -> Turn:
     return Turn(plan.style.degradation.rotation_deg, ((x0 + x1) / 2, (y0 + y1) / 2))
 
 
-def draw_parts(
-    plan: Plan, target: int, box: Box, rng: np.random.Generator | None = None
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+class Parts(NamedTuple):
+    """A part of a page, and whose ink is on it; ink as the share of each pixel that is covered, 0 to 255."""
+
+    image: NDArray[np.uint8]
+    own: NDArray[np.uint8]
+    others: NDArray[np.uint8]
+    printed: NDArray[np.uint8]
+
+
+def draw_parts(plan: Plan, target: int, box: Box, rng: np.random.Generator | None = None) -> Parts:
     """
-    Draw a part of a page, the ink of one trace and the ink of all others.
+    Draw a part of a page, the ink of one trace, that of all other traces, and that of no trace.
 
     Where the style turns the page, `box` is one of the page turned as `turn_of` says.
 
@@ -73,13 +82,19 @@ def draw_parts(
         The same as `draw(plan, box, rng)`, where the page is not turned.
     own, others : ndarray of uint8, shape (y1 - y0, x1 - x0)
         The same as `traces_ink` of the target and of the rest, turned as the page.
+    printed : ndarray of uint8, shape (y1 - y0, x1 - x0)
+        Names, separators and calibration pulses.
     """
     area = _drawn_area(plan.style, box)
     turn = turn_of(plan, target)
-    own = traces_ink(plan, turn.source(area), (target,))
-    others = traces_ink(plan, turn.source(area), _all_but(plan, target))
+    source = turn.source(area)
+    own = traces_ink(plan, source, (target,))
+    others = traces_ink(plan, source, _all_but(plan, target))
     image = _compose(plan, np.maximum(own, others), box, area, turn, rng)
-    return image, _cut(turn.image(own, area), box, area), _cut(turn.image(others, area), box, area)
+    printed = np.zeros_like(own)
+    _add_printed(plan, printed, printed, source)
+    parts = (_cut(turn.image(ink, area), box, area) for ink in (own, others, printed))
+    return Parts(image, *parts)
 
 
 def others_ink(plan: Plan, target: int, box: Box) -> NDArray[np.uint8]:
@@ -106,17 +121,31 @@ def _drawn_area(style: PageStyle, box: Box) -> Box:
 def _compose(
     plan: Plan, ink: NDArray[np.uint8], box: Box, area: Box, turn: Turn, rng: np.random.Generator | None
 ) -> NDArray[np.uint8]:
-    source = turn.source(area)
-    image = _grid(plan.style, source)
-    width_px = plan.style.line_width_px
-    for stroke, bounds in zip(plan.strokes, plan.stroke_bounds, strict=True):
-        if _is_near(bounds, width_px, source):
-            _add_stroke(ink, stroke, width_px, source)
-    for label in plan.labels:
-        _print_label(ink, label, plan.style, source)
-    _blend(image, ink, plan.style.ink)
+    source, style = turn.source(area), plan.style
+    image = _grid(style, source)
+    names = ink if style.name_ink is None else np.zeros_like(ink)
+    _add_printed(plan, ink, names, source)
+    if style.name_ink is not None:
+        _blend(image, _as_plotted(names, style), style.name_ink)
+    _blend(image, _as_plotted(ink, style), style.ink)
     image = turn.image(image, area)
     return _cut(plan.style.degradation.apply(image, rng or np.random.default_rng(0)), box, area)
+
+
+def _as_plotted(ink: NDArray[np.uint8], style: PageStyle) -> NDArray[np.uint8]:
+    """Return the ink as it comes on the paper: a plotter without half-tones covers a pixel or does not."""
+    return ink if style.antialias else np.where(ink >= _COVERED, np.uint8(255), np.uint8(0))
+
+
+def _add_printed(plan: Plan, strokes: NDArray[np.uint8], names: NDArray[np.uint8], box: Box) -> None:
+    """Add what is printed beside the traces: separators and pulses to one canvas, names to another."""
+    style = plan.style
+    for index, (stroke, bounds) in enumerate(zip(plan.strokes, plan.stroke_bounds, strict=True)):
+        width_px = style.separator_width_px if index in plan.separators else style.line_width_px
+        if _is_near(bounds, width_px, box):
+            _add_stroke(strokes, stroke, width_px, box)
+    for label in plan.labels:
+        _print_label(names, label, style, box)
 
 
 def _cut(image: NDArray[np.uint8], box: Box, area: Box) -> NDArray[np.uint8]:
@@ -256,13 +285,17 @@ def _grid(style: PageStyle, box: Box) -> NDArray[np.uint8]:
     down = [_line_profile(style, y0, y1, phase_y, kind) for kind in ("major", "minor")]
     row = np.broadcast_to(np.asarray(style.paper, np.float32), (x1 - x0, 3))
     # Their order, too: pale horizontal lines cut the strong vertical ones.
-    for share, color in zip(across, (style.grid_major, style.grid_minor), strict=True):
+    dots = np.outer(down[1], across[1]) if style.grid_dots and style.grid_minor else None
+    minor = None if style.grid_dots else style.grid_minor
+    for share, color in zip(across, (style.grid_major, minor), strict=True):
         row = _mix(row, share[:, None], color)
     # Few rows of the image differ: with, without and at the edge of a line of either kind.
     _, first, which = np.unique(down[0] + 1j * down[1], return_index=True, return_inverse=True)
     rows = np.repeat(row[None], len(first), axis=0)
-    for share, color in zip(down, (style.grid_major, style.grid_minor), strict=True):
+    for share, color in zip(down, (style.grid_major, minor), strict=True):
         rows = _mix(rows, share[first, None, None], color)
+    if dots is not None:
+        rows = _mix(rows, dots[first, :, None], style.grid_minor)
     return np.rint(rows).astype(np.uint8)[which]
 
 
@@ -275,12 +308,16 @@ def _mix(base: NDArray[np.float32], share: NDArray[np.float32], color: Color | N
 @lru_cache(maxsize=256)
 def _line_profile(style: PageStyle, start: int, stop: int, phase_px: float, kind: str) -> NDArray[np.float32]:
     """Return the share of each pixel from start to stop that grid lines of one kind cover."""
-    width = style.px(style.grid_width_mm)
+    is_major = kind == "major"
+    # A dot of dotted paper stands on every crossing of the 1 mm lines, those of 5 mm among them.
+    own_width_mm = style.grid_major_width_mm if is_major else None
+    width = style.px(own_width_mm or style.grid_width_mm)
     step = style.px(1.0)
     first = int(np.floor((start - phase_px - width) / step))
     last = int(np.ceil((stop - phase_px + width) / step))
     index = np.arange(first, last + 1)
-    index = index[(index % 5 == 0) == (kind == "major")]
+    if is_major or not style.grid_dots:
+        index = index[(index % 5 == 0) == is_major]
     low = phase_px + index * step - width / 2 + 0.5  # edges, with pixel k spanning k to k + 1
     high = low + width
     if style.snap_grid:
@@ -291,23 +328,18 @@ def _line_profile(style: PageStyle, start: int, stop: int, phase_px: float, kind
     return cover.sum(axis=1).clip(0, 1).astype(np.float32)
 
 
+def _text(label: Label, style: PageStyle) -> tuple[str, str, float, float]:
+    return label.text, style.font, style.px(style.name_height_mm), style.line_width_px
+
+
 def label_box(label: Label, style: PageStyle) -> Box:
     """Return the box of a printed lead name in page px."""
-    scale, thickness = _font_size(style)
-    (width, height), _ = cv2.getTextSize(label.text, FONTS[style.font], scale, thickness)
-    x, y = round(label.x), round(label.y)
-    pad = thickness // 2 + 1
-    return x - pad, y - height - pad, x + width + pad, y + pad
-
-
-def _font_size(style: PageStyle) -> tuple[float, int]:
-    return style.px(style.name_height_mm) / _CAPITAL_UNITS, max(1, round(style.line_width_px))
+    return text_box(*_text(label, style), label.x, label.y)
 
 
 def _print_label(ink: NDArray[np.uint8], label: Label, style: PageStyle, box: Box) -> None:
     x0, y0, x1, y1 = label_box(label, style)
     if x1 < box[0] or x0 > box[2] or y1 < box[1] or y0 > box[3]:
         return
-    scale, thickness = _font_size(style)
-    origin = (round(label.x) - box[0], round(label.y) - box[1])
-    cv2.putText(ink, label.text, origin, FONTS[style.font], scale, 255, thickness, cv2.LINE_AA)
+    # Rounded on the page, not in the box: a part of a page looks as if cut from it.
+    print_text(ink, *_text(label, style), round(label.x) - box[0], round(label.y) - box[1])

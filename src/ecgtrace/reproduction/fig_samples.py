@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from ecgtrace.crops.augment import AddVerticalLines, OverlaySignal, compose
 from ecgtrace.crops.dataset import CropDataset
-from ecgtrace.crops.training import StyleJitter, TrainingCrops
+from ecgtrace.crops.training import TrainingCrops
 from ecgtrace.digitization.grid import detect_grid
 from ecgtrace.digitization.proposed import ProposedDigitizer
 from ecgtrace.errors import GridNotFoundError
 from ecgtrace.evaluation import bootstrap, metrics
 from ecgtrace.evaluation.align import align
 from ecgtrace.evaluation.run import digitize_crop, evaluate_crop
+from ecgtrace.pages.jitter import StyleJitter
 from ecgtrace.reporting.figures import pick
 from ecgtrace.reproduction import fig_print as fp
 from ecgtrace.reproduction.artefact import Claim, Sources

@@ -72,6 +72,7 @@ def _train(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
         seed=cfg.seed,
         resize=cfg.model.resize,
         channels=network.channels,
+        mask_share=cfg.model.mask_share,
     )
     started_from = network.started_from
     if cfg.init_from is not None:
