@@ -1,0 +1,21 @@
+"""Leads of another program's pages; conf/pages_other.yaml has the options."""
+
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from ecgtrace import cli
+
+
+@hydra.main(config_path="../../conf", config_name="pages_other", version_base="1.3")
+@cli.one_line_errors
+def main(cfg: DictConfig) -> None:
+    """Do the study as configured."""
+    from ecgtrace.studies.other_programs import main as study  # slow to import: not before usage errors
+
+    study(cfg, Path(__file__).resolve().parent)
+
+
+if __name__ == "__main__":
+    cli.run(main)
