@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ecgtrace.crops.drawn import DrawnCrops, Sheet
-from ecgtrace.digitization.ink import ink_density
-from ecgtrace.digitization.refined import FEATURES, Calibration, RefinedDigitizer, _saturated, _thickened
+from ecgtrace.digitization.refined import FEATURES, Calibration, RefinedDigitizer, _saturated
 from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
 from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
@@ -136,17 +135,6 @@ def test_wrong_options_are_refused(options, message):
 def test_a_calibration_needs_a_weight_for_each_feature():
     with pytest.raises(ConfigError, match="one for each"):
         Calibration(0.0, (1.0,))
-
-
-def test_thin_lines_are_drawn_thicker_for_the_network_alone():
-    image = np.full((80, 300, 3), 255, np.uint8)
-    image[40] = 0
-    scale = GridScale(15.0, 15.0, 1.0)
-    thick = _thickened(image, ink_density(image), scale)
-    assert (thick[..., 0] < 128).sum(axis=0).max() == pytest.approx(0.3 * 15, abs=1)
-    usual = np.full((80, 300, 3), 255, np.uint8)
-    usual[38:43] = 0
-    assert _thickened(usual, ink_density(usual), scale) is usual
 
 
 def test_a_grid_without_clear_lines_is_read_by_its_period(crop):

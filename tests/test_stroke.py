@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from ecgtrace.digitization.ink import ink_density
 from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, explaining_path, reach_tips
 from ecgtrace.digitization.skew import find_skew, upright
 from ecgtrace.digitization.stroke import FitOptions, Stroke, fit_stroke
@@ -152,16 +151,6 @@ def test_points_come_back_from_the_upright_image():
     point = scan.matrix @ np.array([37.0, 91.0, 1.0])
     x, y = scan.to_scan(point[:1], point[1:])
     np.testing.assert_allclose([x[0], y[0]], [37, 91], atol=1e-9)
-
-
-@pytest.mark.parametrize("line", [(255, 190, 190), (190, 190, 255), (180, 180, 180), (255, 255, 255)])
-def test_the_grid_leaves_no_ink(line):
-    """Whatever its colour; a line across it is ink all along, on lines of the grid and between them."""
-    image = paper(line=line)
-    image[70:74] = 0
-    ink = ink_density(image)
-    assert ink[:66].max() < 0.1 and ink[78:].max() < 0.1
-    assert ink[70:74].min() > 0.9
 
 
 @pytest.mark.parametrize("noise_std", [0.0, 8.0])

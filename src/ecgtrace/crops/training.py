@@ -40,6 +40,8 @@ class TrainingCrops(Sequence[LeadCrop]):
         Draws the style of each page (`pages.printers`), in place of `style` and `jitter`.
     box : BoxJitter
         How a person cuts.
+    finest_px_per_mm : float
+        Finer pages are drawn at this resolution: what the network sees of them is coarser still.
     tight : float
         Share of crops that are cut as the published dataset cuts them all the same.
     split : {"train", "val", "all"}
@@ -76,6 +78,7 @@ class TrainingCrops(Sequence[LeadCrop]):
     printer: StyleSource | None = None
     box: BoxJitter = TIGHT
     tight: float = 0.0
+    finest_px_per_mm: float = 24.0
     size: int = 20000
     seed: int = 0
 
@@ -101,6 +104,7 @@ class TrainingCrops(Sequence[LeadCrop]):
         for _ in range(12):  # an easy kind is found at once; a flat record may never cross
             record_id = ids[rng.integers(len(ids))]
             style = printer.draw_style(rng)
+            style = replace(style, px_per_mm=min(style.px_per_mm, self.finest_px_per_mm))
             record = _resampled(self.records, record_id, style.fs_hz)  # type: ignore[arg-type]
             plan = self._draw_plan(record, style, rng)
             # In a random order, so that the first one of the wanted kind is any of them.

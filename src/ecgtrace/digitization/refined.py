@@ -13,7 +13,7 @@ from ecgtrace.digitization.autocorrelation import estimate_grid_by_autocorrelati
 from ecgtrace.digitization.grid import detect_grid
 from ecgtrace.digitization.ink import ink_density, runs
 from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, explaining_path, reach_tips
-from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE, estimate_line_width
+from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE
 from ecgtrace.digitization.skew import Upright, upright
 from ecgtrace.digitization.stroke import DEFAULT_FIT, FitOptions, Stroke, fit_stroke, misfit
 from ecgtrace.digitization.vertex_path import (
@@ -35,7 +35,6 @@ _SURE = 0.5
 _MIN_NEIGHBOUR_PX = 6  # narrower blots of the neighbours' ink are not fitted
 _SEEN = (0.5, 0.7)  # share of ink that the network sees: overlooks the trace, or only print
 _OVERLOOKED = 0.5  # likelihood of unclaimed ink where it overlooks the trace
-_USUAL_LINE_MM = 0.3
 _DENSEST_PX = 0.6  # vertices are not closer than this: the image says no more
 _SQUARE = 0.05  # scanners and printers stretch paper by less
 _FEW_LINES = 3
@@ -208,12 +207,11 @@ class RefinedDigitizer:
         """
         scan = upright(image) if self.deskew else Upright(image, np.eye(2, 3), 0.0)
         scale = self.find_scale(scan.image)
-        ink = ink_density(scan.image)
         if mask is None:
             if self.segmenter is None:
                 raise ConfigError("this digitizer has no network; pass a mask with each image")
             duration_s = px_to_s(image.shape[1], scale.px_per_mm_x)
-            channels = self.segmenter.channels(_thickened(scan.image, ink, scale), duration_s=duration_s)
+            channels = self.segmenter.channels(scan.image, duration_s=duration_s)
         else:
             channels = np.asarray(mask, np.float32)
             channels = channels if channels.ndim == 3 else channels[None]
@@ -222,7 +220,7 @@ class RefinedDigitizer:
                 channels = np.stack([cv2.warpAffine(part, scan.matrix, size) for part in channels])
         canvas = getattr(getattr(self.segmenter, "card", None), "height", None) if mask is None else None
         shrunk = min(1.0, canvas / len(scan.image)) if canvas else 1.0
-        found = self.explain(scan.image, channels, scale, ink, not scan.angle_deg, shrunk)
+        found = self.explain(scan.image, channels, scale, not scan.angle_deg, shrunk)
         return self.read_off(found, scale, scan, image.shape[1])
 
     def find_scale(self, image: NDArray[np.uint8]) -> GridScale:
@@ -247,7 +245,6 @@ class RefinedDigitizer:
         image: NDArray[np.uint8],
         channels: NDArray[np.float32],
         scale: GridScale,
-        ink: NDArray[np.float32] | None = None,
         closely_cut: bool = True,
         shrunk: float = 1.0,
     ) -> Explained:
@@ -260,8 +257,6 @@ class RefinedDigitizer:
         channels : ndarray of float32, shape (n_channels, height, width)
             Probability of ink of the target, and, where it is known, of the neighbours.
         scale : GridScale
-        ink : ndarray of float32, shape (height, width), optional
-            Ink density of the image, where it is known already.
         closely_cut : bool, optional
             Whether the edges of the crop may say where the target lies; not those of a page turned upright.
         shrunk : float, optional
@@ -276,7 +271,7 @@ class RefinedDigitizer:
         TraceNotFoundError
             If no ink is likely to be the target's.
         """
-        ink = ink_density(image) if ink is None else ink
+        ink = ink_density(image, channels.max(axis=0))
         target = channels[0]
         other = channels[1] if len(channels) > 1 and self.second_channel else None
         dark = _saturated(ink, target)
@@ -605,19 +600,6 @@ def _long_runs(where: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
     for begin, end in runs(where):
         result[begin:end] = end - begin > longest
     return result
-
-
-def _thickened(image: NDArray[np.uint8], ink: NDArray[np.float32], scale: GridScale) -> NDArray[np.uint8]:
-    """Draw lines that are thinner than those that the network was trained on thicker, for its eyes alone."""
-    dark = ink > _SURE
-    if not dark.any():
-        return image
-    missing_px = _USUAL_LINE_MM * scale.px_per_mm_y - estimate_line_width(dark)
-    if missing_px < _USUAL_LINE_MM * scale.px_per_mm_y / 2:
-        return image
-    size = round(missing_px) + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    return np.asarray(cv2.erode(image, disc), np.uint8)
 
 
 def _extent(own: NDArray[np.float32]) -> tuple[int, int]:

@@ -194,7 +194,6 @@ def _add(normal, gradient, i, nx, ny, t, w, residual):  # type: ignore[no-untype
 @njit(cache=True, fastmath=True)
 def _accumulate(  # type: ignore[no-untyped-def]
     ink,
-    excess,
     claim,
     others,
     px,
@@ -240,7 +239,7 @@ def _accumulate(  # type: ignore[no-untyped-def]
         model = darkness * (1.0 - left * (1.0 - cover))
         residual = ink[r, c] - model
         # Paper speaks against the stroke wherever it lies; ink speaks for it as far as it is its own.
-        w = claim[r, c] if residual > 0 else excess[r, c]
+        w = claim[r, c] if residual > 0 else 1.0
         bell = darkness * left * slope * math.exp(-0.5 * z * z)  # - d model / d d
         cost += w * residual * residual
         nx, ny = 0.0, 0.0
@@ -270,7 +269,6 @@ def fit_stroke(
     others: NDArray[np.float32] | None = None,
     options: FitOptions = DEFAULT_FIT,
     free_ends: tuple[bool, bool] = (True, True),
-    trust: NDArray[np.float32] | None = None,
 ) -> Stroke:
     """
     Fit the vertices' rows, the width, the edge, the darkness and the two ends of a stroke to ink.
@@ -288,8 +286,6 @@ def fit_stroke(
     options : FitOptions, optional
     free_ends : tuple of bool, optional
         Whether the first and the last vertex may move along x; not where the image cuts the line.
-    trust : ndarray of float32, shape (height, width), optional
-        Weight of a pixel that has less ink than the stroke would leave. By default 1.
 
     Returns
     -------
@@ -297,10 +293,9 @@ def fit_stroke(
     """
     ink = np.ascontiguousarray(ink, np.float32)
     claim = np.ascontiguousarray(claim, np.float32)
-    trust = np.ones_like(ink) if trust is None else np.ascontiguousarray(trust, np.float32)
     others = np.zeros_like(ink) if others is None else np.ascontiguousarray(others, np.float32)
     ends = (float(stroke.y_px[0]), float(stroke.y_px[-1]))
-    fit = _Fit(ink, trust, claim, others, options, free_ends, stroke.x_px.copy(), ends, _Canvas.of(ink.shape))
+    fit = _Fit(ink, claim, others, options, free_ends, stroke.x_px.copy(), ends, _Canvas.of(ink.shape))
     final_edge = stroke.edge_px
     for edge in options.coarse_edges_px:
         if edge > final_edge:
@@ -336,7 +331,6 @@ def misfit(
 @dataclass(frozen=True, eq=False)
 class _Fit:
     ink: NDArray[np.float32]
-    trust: NDArray[np.float32]
     claim: NDArray[np.float32]
     others: NDArray[np.float32]
     options: FitOptions
@@ -358,7 +352,6 @@ class _Fit:
         shape_normal, shape_gradient = np.zeros((6, 6)), np.zeros(6)
         cost = _accumulate(
             self.ink,
-            self.trust,
             self.claim,
             self.others,
             stroke.x_px,

@@ -100,13 +100,10 @@ class Printer:
     name_offset_mm, name_indent_mm, name_height_mm : tuple of float
     no_names : float
         Share of pages without names.
-    antialias, snap_grid, grey, bilevel : float
+    antialias, snap_grid, grey, bilevel, jpeg, blurred, noisy : float
         Share of pages.
-    bilevel_level : tuple of float
-    jpeg : float
-        Share of pages saved as JPEG.
-    jpeg_quality, blur_px, noise_std : tuple of float
-        Half of the pages are blurred, half are noisy.
+    bilevel_level, jpeg_quality, blur_px, noise_std : tuple of float
+        Of the pages that have it (`pages.degrade.Degradation`).
     """
 
     style: PageStyle = field(default_factory=PageStyle)
@@ -140,6 +137,8 @@ class Printer:
     bilevel: float = 0.0
     bilevel_level: Range = (0.35, 0.7)
     jpeg: float = 0.5
+    blurred: float = 0.5
+    noisy: float = 0.25
     jpeg_quality: Range = (40, 95)
     blur_px: Range = (0.3, 0.9)
     noise_std: Range = (1.0, 8.0)
@@ -242,8 +241,8 @@ class Printer:
         jpeg = rng.random() < self.jpeg
         return Degradation(
             grey=bool(rng.random() < self.grey),
-            blur_px=rng.uniform(*self.blur_px) if rng.random() < 0.5 else 0.0,
-            noise_std=rng.uniform(*self.noise_std) if rng.random() < 0.5 else 0.0,
+            blur_px=rng.uniform(*self.blur_px) if rng.random() < self.blurred else 0.0,
+            noise_std=rng.uniform(*self.noise_std) if rng.random() < self.noisy else 0.0,
             bilevel=rng.uniform(*self.bilevel_level) if rng.random() < self.bilevel else None,
             jpeg_quality=int(rng.uniform(*self.jpeg_quality)) if jpeg else None,
         )
