@@ -31,10 +31,17 @@ def rows(tmp_path):
         for name in ("refined", "baseline"):
             entries.append(  # noqa: PERF401
                 row(
-                    index, name, 0.9, crop_id=f"0000{index}_hr_0{index}_V1", snr_db=snr_db, crossings=index % 2,
-                    time0_error_ms=time0_ms, grid_error_x=0.001, grid_error_y=0.02 if index else 0.001,
+                    index,
+                    name,
+                    0.9,
+                    crop_id=f"0000{index}_hr_0{index}_V1",
+                    snr_db=snr_db,
+                    crossings=index % 2,
+                    time0_error_ms=time0_ms,
+                    grid_error_x=0.001,
+                    grid_error_y=0.02 if index else 0.001,
                 )
-            )  # fmt: skip
+            )
     with RowWriter(tmp_path / "rows.csv", resume=False) as writer:
         writer.write(entries)
     return read_rows(tmp_path / "rows.csv")
@@ -45,7 +52,7 @@ def lines_of(page, start):
 
 
 def test_demands_are_judged_by_the_value(rows, tmp_path):
-    """r 0.9 below 0.97; the median of 4, 8, 90 ms is 8 and holds, though its interval reaches 90."""
+    """Mean r is 0.9, below 0.97; the median of 4, 8, 90 ms is 8 and holds, though its interval reaches 90."""
     page = other_programs.page(config("pages_other"), rows, FACTS, tmp_path)
     holds = {line.split("|")[1].strip(): line.split("|")[-2].strip() for line in lines_of(page, "refined: ")}
     assert holds == {
