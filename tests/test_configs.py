@@ -114,7 +114,7 @@ def test_yolo_takes_the_options_that_ultralytics_has():
 def test_experiments_compose(experiment):
     text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
     entry = "train" if "train.py" in text else "evaluate"
-    compose(entry, [f"+experiment={experiment}" if entry == "evaluate" else f"experiment={experiment}"])
+    compose(entry, [f"experiment={experiment}"])
 
 
 @pytest.mark.parametrize("logger", options("logger"))

@@ -43,7 +43,7 @@ def row(index, digitizer, r, subset="overlap", **changes):
         "lag_ms": 0.0,
         "time0_error_ms": -4.0,
         "coverage": 1.0,
-        "grid_error_x": None,
+        "grid_error_x": 0.02,
         "grid_error_y": 0.01,
         "n_samples": 250,
         "fs_hz": 100.0,

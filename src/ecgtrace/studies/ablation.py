@@ -64,7 +64,7 @@ def compare(rows: pd.DataFrame, names: Sequence[str], options: BootstrapOptions)
     return summary.merge(pd.DataFrame(lines), on=["subset", "digitizer"], how="left")
 
 
-def report(rows: pd.DataFrame, cfg: DictConfig) -> Report:
+def report(rows: pd.DataFrame, cfg: DictConfig, page_folder: Path) -> Report:
     """Return a table for each subset, and the figure of the gains."""
     from ecgtrace.reproduction import fig_print as fp
 

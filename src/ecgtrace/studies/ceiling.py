@@ -7,6 +7,7 @@ A reading is a digitizer. Those here are the plain ones; conf/ceiling.yaml puts 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -168,7 +169,7 @@ class StrokeOnMask:
         return on_mask(drawn, mask=ink.astype(np.float32))
 
 
-def report(rows: pd.DataFrame, cfg: DictConfig) -> Report:
+def report(rows: pd.DataFrame, cfg: DictConfig, page_folder: Path) -> Report:
     """Return a table for each subset."""
     what, _ = study.arms_of(cfg)
     summary = common.summarize(rows, list(what), instantiate(cfg.bootstrap))
@@ -176,7 +177,9 @@ def report(rows: pd.DataFrame, cfg: DictConfig) -> Report:
     tables = []
     for subset, part in summary.groupby("subset", sort=False):
         lines = [_line(line, what) for line in part.to_dict("records")]
-        tables.append((f"Crops {common.SUBSETS[str(subset)]} (n={part['n'].max()})", pages.table(head, lines)))
+        tables.append(
+            (f"Crops {common.SUBSETS[str(subset)]} (n={part['n'].max()})", pages.table(head, lines))
+        )
     return Report(summary, {"tables": tables})
 
 

@@ -7,6 +7,7 @@ Does it matter to a cardiologist? The study: arms, rows and page.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ def arms_and_control(cfg: DictConfig) -> Arms:
     return configs, built
 
 
-def report(rows: pd.DataFrame, cfg: DictConfig) -> Report:
+def report(rows: pd.DataFrame, cfg: DictConfig, page_folder: Path) -> Report:
     """Return the table of bias and limits of agreement, and the figure."""
     from ecgtrace.reporting.figures import save  # matplotlib, which workers do not need
 

@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class Condition:
             If the style has no such attribute, or refuses the value.
         """
         try:
-            return _changed(base, self.page)
+            return changed_style(base, self.page)
         except (ConfigError, TypeError, ValueError) as error:
             raise ConfigError(f"condition {self.name}: {error}") from error
 
@@ -274,7 +275,7 @@ def verdicts(summary: pd.DataFrame, names: Sequence[str]) -> list[Verdict]:
     return found
 
 
-def report(rows: pd.DataFrame, cfg: DictConfig) -> Report:
+def report(rows: pd.DataFrame, cfg: DictConfig, page_folder: Path) -> Report:
     """Return the verdicts, a table for each subset, and the figure."""
     from ecgtrace.reporting.figures import save  # matplotlib, which workers do not need
 
@@ -382,7 +383,7 @@ def figure(summary: pd.DataFrame, names: Sequence[str]) -> "Figure":
     return shown
 
 
-def _changed(value: Any, changes: Mapping[str, Any]) -> Any:
+def changed_style(value: Any, changes: Mapping[str, Any]) -> Any:
     """Return a dataclass with other values, also in the dataclasses that it holds."""
     known = [one.name for one in fields(value)]
     new = {}
@@ -396,7 +397,9 @@ def _changed(value: Any, changes: Mapping[str, Any]) -> Any:
         old = getattr(value, name)
         if is_dataclass(old) and not isinstance(change, Mapping):
             raise ConfigError(f"{name} is changed by a mapping, got {change}")
-        new[name] = _changed(old, change) if isinstance(change, Mapping) and is_dataclass(old) else change
+        new[name] = (
+            changed_style(old, change) if isinstance(change, Mapping) and is_dataclass(old) else change
+        )
     return replace(value, **new)
 
 

@@ -84,7 +84,7 @@ class Study:
     name : str
         Of its folder in experiments.
     report : callable
-        From rows and configuration to a `Report`.
+        From rows, configuration and the folder of the page to a `Report`.
     arms : callable
         From the configuration to the arms' own configurations, and to the arms.
     score, sources : callable
@@ -100,7 +100,7 @@ class Study:
     """
 
     name: str
-    report: Callable[[pd.DataFrame, DictConfig], Report]
+    report: Callable[[pd.DataFrame, DictConfig, Path], Report]
     arms: Callable[[DictConfig], Arms] = listed_arms
     score: Callable[[DictConfig], Score] = evaluated
     sources: Callable[[DictConfig], Mapping[str, CropSource]] = one_source
@@ -228,7 +228,7 @@ def printed_command(facts: Mapping[str, Any]) -> str:
     return re.sub(r" (progress|workers|output_dir|restart|hydra\.run\.dir)=\S+", "", command)
 
 
-def sizes(rows: pd.DataFrame) -> str:
+def sizes(rows: pd.DataFrame, subsets: Mapping[str, str] = common.SUBSETS) -> str:
     """
     Say how many crops rows are of.
 
@@ -239,10 +239,10 @@ def sizes(rows: pd.DataFrame) -> str:
     """
     crops = rows.drop_duplicates(["crop_id", "subset"])
     counts = crops["subset"].value_counts()
-    names = [*(name for name in common.SUBSETS if name in counts), *(n for n in counts.index if n not in common.SUBSETS)]
-    parts = [f"{counts[name]} crops {common.SUBSETS.get(name, name)}" for name in names]
+    names = [*(n for n in subsets if n in counts), *(n for n in counts.index if n not in subsets)]
+    parts = [f"{counts[name]} crops {subsets.get(str(name), name)}" for name in names]
     records = crops["record_id"].nunique()
-    return f"{' and '.join(parts)} ({records} record{'' if records == 1 else 's'})"
+    return f"{', '.join(parts)} ({records} record{'' if records == 1 else 's'})"
 
 
 def _write(
@@ -250,14 +250,14 @@ def _write(
 ) -> tuple[Report, str]:
     """Write summary, figure and page; return the report and the page."""
     facts = _read_provenance(folder)
-    report = study.report(rows, cfg)
+    report = study.report(rows, cfg, template.parent)
     report.summary.to_csv(folder / SUMMARY, index=False, lineterminator="\n", float_format="%.6g")
     if report.draw is not None:
         report.draw(folder)
     context = {
         "command": printed_command(facts),
         "sizes": sizes(rows),
-        "split": cfg.split,
+        "split": cfg.get("split"),
         "made": _made(facts),
         "note": common.intervals_note(instantiate(cfg.bootstrap)),
         "cfg": cfg,
@@ -284,7 +284,9 @@ def _facts(study: Study, cfg: DictConfig, sources: Mapping[str, CropSource]) -> 
     facts = provenance(cfg)
     facts["command"] = facts["command"].replace(" run.py", f" experiments/{study.name}/run.py", 1)
     facts["versions"] |= study.versions
-    each = {name: runner.data_facts(cfg, source, study.keys, study.versions) for name, source in sources.items()}
+    each = {
+        name: runner.data_facts(cfg, source, study.keys, study.versions) for name, source in sources.items()
+    }
     if not study.part:
         return facts | each[""]
     return facts | {
