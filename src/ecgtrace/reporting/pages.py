@@ -1,6 +1,6 @@
 """Pages in Markdown: tables, templates, and tables between the marks of a page that people write."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,21 @@ def table(head: Sequence[str], lines: Sequence[Sequence[Any]], n_text: int = 1) 
         index=False, disable_numparse=True, colalign=align if cells else None
     )
     return str(text)
+
+
+def cell(line: Mapping[str, Any], key: str, form: str) -> str:
+    """
+    Write a number of a line of a table with its interval; empty where there is none.
+
+    Examples
+    --------
+    >>> cell({"r_mean": 0.5, "r_mean_low": 0.25, "r_mean_high": 0.75}, "r_mean", ".2f")
+    '0.50 [0.25, 0.75]'
+    """
+    value = line.get(key, float("nan"))
+    if pd.isna(value):
+        return ""
+    return f"{value:{form}} [{line[f'{key}_low']:{form}}, {line[f'{key}_high']:{form}}]"
 
 
 def render(template: Path, context: dict[str, Any]) -> str:

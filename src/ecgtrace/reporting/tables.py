@@ -22,6 +22,7 @@ from ecgtrace.evaluation.bootstrap import DEFAULT_BOOTSTRAP, BootstrapOptions
 from ecgtrace.evaluation.derived import MISREAD_DB, READ_DB, with_derived
 from ecgtrace.evaluation.rows import DOUBTFUL, FAILED
 from ecgtrace.evaluation.subsets import ALL, NON_OVERLAP, OVERLAP
+from ecgtrace.reporting import pages
 from ecgtrace.reporting.paper import PAPER, SOURCE
 from ecgtrace.types import FloatArray
 
@@ -218,9 +219,7 @@ def grid(table: SubsetResult) -> tuple[list[str], list[list[str]]]:
 def to_markdown(table: SubsetResult) -> str:
     """Return a table as GitHub Markdown, with its title and the note on the intervals."""
     header, lines = grid(table)
-    rule = ["---", *("---:" for _ in header[1:])]
-    body = "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *lines))
-    return f"### {title(table)}\n\n{body}\n\n{note(table)}\n"
+    return f"### {title(table)}\n\n{pages.table(header, lines)}\n\n{note(table)}\n"
 
 
 def to_html(table: SubsetResult) -> str:

@@ -95,11 +95,11 @@ def _line(line: Mapping[Any, Any], what: Mapping[str, str]) -> list[str]:
     return [
         what[line["digitizer"]],
         str(line["n_failed"]),
-        common.cell(line, "mse_mean", ".5f"),
-        common.cell(line, "r_mean", ".4f"),
-        common.cell(line, "snr_median", ".1f"),
-        common.cell(line, "gain_mean", "+.2f"),
-        common.cell(line, "gain_median", "+.2f"),
+        pages.cell(line, "mse_mean", ".5f"),
+        pages.cell(line, "r_mean", ".4f"),
+        pages.cell(line, "snr_median", ".1f"),
+        pages.cell(line, "gain_mean", "+.2f"),
+        pages.cell(line, "gain_median", "+.2f"),
         "" if pd.isna(line["n_better"]) else f"{line['n_better']:.0f} of {line['n']}",
     ]
 

@@ -7,6 +7,7 @@ A reading is a digitizer. Those here are the plain ones; conf/ceiling.yaml puts 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ class StrokeOnMask:
 
 def report(rows: pd.DataFrame, cfg: DictConfig, page_folder: Path) -> Report:
     """Return a table for each subset."""
-    what, _ = study.arms_of(cfg)
+    what, _ = study.arms_of(cfg, "readings")
     summary = common.summarize(rows, list(what), instantiate(cfg.bootstrap))
     head = ["reading", "failed", "MSE (mV²)", "r", "mean SNR (dB)", "median SNR (dB)"]
     tables = []
@@ -187,11 +188,11 @@ def _line(line: Mapping[Any, Any], what: Mapping[str, str]) -> list[str]:
     return [
         what[line["digitizer"]],
         str(line["n_failed"]),
-        common.cell(line, "mse_mean", ".5f"),
-        common.cell(line, "r_mean", ".4f"),
-        common.cell(line, "snr_mean", ".1f"),
-        common.cell(line, "snr_median", ".1f"),
+        pages.cell(line, "mse_mean", ".5f"),
+        pages.cell(line, "r_mean", ".4f"),
+        pages.cell(line, "snr_mean", ".1f"),
+        pages.cell(line, "snr_median", ".1f"),
     ]
 
 
-STUDY = Study("ceiling", report)
+STUDY = Study("ceiling", report, arms=partial(study.listed_arms, key="readings"))

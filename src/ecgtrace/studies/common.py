@@ -1,6 +1,6 @@
-"""What the summaries of studies share: subsets, resamples that all arms share, values with their intervals."""
+"""What summaries of studies share: subsets, resamples that are those of all arms, values with intervals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -96,24 +96,9 @@ def summarize(rows: pd.DataFrame, names: Sequence[str], options: BootstrapOption
     return pd.DataFrame(lines)
 
 
-def cell(line: Mapping[str, Any], key: str, form: str) -> str:
-    """
-    Write a number of a line with its interval; empty where there is none.
-
-    Examples
-    --------
-    >>> cell({"r_mean": 0.5, "r_mean_low": 0.25, "r_mean_high": 0.75}, "r_mean", ".2f")
-    '0.50 [0.25, 0.75]'
-    """
-    value = line.get(key, float("nan"))
-    if pd.isna(value):
-        return ""
-    return f"{value:{form}} [{line[f'{key}_low']:{form}}, {line[f'{key}_high']:{form}}]"
-
-
 def intervals_note(options: BootstrapOptions) -> str:
     """Say what stands in brackets."""
     return (
-        f"In brackets: {100 * options.level:g} % percentile bootstrap intervals, {options.n_resamples} resamples "
-        f"of {options.unit}s, the same for all (seed {options.seed})."
+        f"In brackets: {100 * options.level:g} % percentile bootstrap intervals, {options.n_resamples} "
+        f"resamples of {options.unit}s, the same for all (seed {options.seed})."
     )

@@ -1,8 +1,8 @@
 """
 How digitizers stand pages of other resolutions, strokes, grids and worse scans.
 
-Each condition changes one thing of the published page and draws the crops anew; rows are those of `evaluate.py`.
-`STUDY` is what experiments/conditions/run.py runs.
+Each condition changes one thing of the published page and draws the crops anew; rows are those of an
+evaluation. `STUDY` is what experiments/conditions/run.py runs.
 """
 
 import difflib
@@ -79,7 +79,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Metric:
-    """A column of the summary by which digitizers are compared, and of which column of the rows it is what."""
+    """A column of the summary by which digitizers are compared, and what it is of a column of the rows."""
 
     column: str
     of: str
@@ -130,8 +130,8 @@ def sources(cfg: DictConfig) -> dict[str, CropSource]:
     """
     Return the crops of each condition.
 
-    Each draws its own with the same seed, so in the same order; which subset a crop falls into may change with
-    the condition, and with it the choice.
+    Each draws its own with the same seed, so in the same order; which subset a crop falls into may change
+    with the condition, and with it the choice.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def sources(cfg: DictConfig) -> dict[str, CropSource]:
 
 
 def named_arms(cfg: DictConfig) -> study.Arms:
-    """Compose and build the digitizers of `cfg.digitizers`, each with a network of its own, for its seconds."""
+    """Compose and build the digitizers of `cfg.digitizers`, each with a network of its own: seconds count."""
     configs = arms.compose_each("conditions", cfg.digitizers)
     return configs, arms.build(configs)
 
@@ -185,7 +185,7 @@ def summarize(
                 continue
             crop_ids, counts = common.resamples(cell, options)
             is_first = (rows["condition"] == conditions[0].name) & (rows["subset"] == subset)
-            of_first = set(rows.loc[is_first, "crop_id"])
+            of_first = set(zip(rows.loc[is_first, "crop_id"], rows.loc[is_first, "digitizer"], strict=True))
             whole: dict[str, Any] = {}
             for name in names:
                 part = cell[cell["digitizer"] == name].set_index("crop_id").reindex(crop_ids)
@@ -196,7 +196,7 @@ def summarize(
                     "digitizer": name,
                     "n": int(part["status"].notna().sum()),
                     "n_failed": int((part["status"] == FAILED).sum()),
-                    "n_as_first": len(of_first & set(crop_ids)),
+                    "n_as_first": sum((i, name) in of_first for i in part.index[part["status"].notna()]),
                 }
                 if not line["n"]:
                     continue
@@ -383,7 +383,7 @@ def figure(summary: pd.DataFrame, names: Sequence[str]) -> "Figure":
     return shown
 
 
-def changed_style(value: Any, changes: Mapping[str, Any]) -> Any:
+def changed_style(value: Any, changes: Any) -> Any:
     """Return a dataclass with other values, also in the dataclasses that it holds."""
     known = [one.name for one in fields(value)]
     new = {}

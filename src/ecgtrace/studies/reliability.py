@@ -182,7 +182,7 @@ def fit_calibration(
 @dataclass(frozen=True)
 class Counting:
     """
-    The score: for each bin of confidence, how many samples of a crop are in it and how many of these are right.
+    The score: for each bin of confidence, how many samples of a crop are in it, and how many are right.
 
     Attributes
     ----------
@@ -423,9 +423,8 @@ def fit(cfg: DictConfig) -> Calibration:
     crops = pd.Series([kind_of(one.crop) for one in judged]).value_counts()
     print(f"log loss {loss_before:.4f} before, {loss:.4f} after")
     print(f"# by {study.printed_command({'command': command})}")
-    print(
-        f"# at commit {str(facts['commit'])[:7]}{' with changes' if facts['dirty'] else ''}: {len(right)} samples of"
-    )
+    state = f"{str(facts['commit'])[:7]}{' with changes' if facts['dirty'] else ''}"
+    print(f"# at commit {state}: {len(right)} samples of")
     print("# " + ", ".join(f"{count} crops {SUBSETS[name]}" for name, count in crops.items()))
     print("calibration:")
     print("  _target_: ecgtrace.digitization.refined.Calibration")

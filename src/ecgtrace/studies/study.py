@@ -1,10 +1,10 @@
 """
 What every study is: arms, a score, and a report of the rows; here is what runs one and writes its page.
 
-`run` is what experiments/NAME/run.py calls. It leaves rows, summary, figure, provenance and the page, README.md,
-in the run's folder; `publish=true` copies them beside the study. The page is made whole from rows, provenance
-and the template page.md.j2 beside it, so that no number and no size on it is typed; `rewrite` makes it again from
-what was published.
+`run` is what experiments/NAME/run.py calls. It leaves rows, summary, figure, provenance and the page,
+README.md, in the run's folder; `publish=true` copies them beside the study. The page is made whole from rows,
+provenance and the template page.md.j2 beside it, so that no number and no size on it is typed; `rewrite`
+makes it again from what was published.
 """
 
 import json
@@ -35,6 +35,9 @@ _PARTS = "parts"
 _ARM_KEYS = {"name", "what", "digitizer", "overrides"}
 # What the summaries read of an evaluation's rows.
 EVALUATED = ("crop_id", "record_id", "subset", "digitizer", "status", "mse_mv2", "r", "snr_db", "seconds")
+
+# Of rows that were made before their study had intervals.
+_BOOTSTRAP = {"_target_": "ecgtrace.evaluation.bootstrap.BootstrapOptions"}
 
 Arms = tuple[Mapping[str, DictConfig], Mapping[str, Any]]
 
@@ -68,9 +71,9 @@ def evaluated(cfg: DictConfig) -> Score:
     return Evaluation(instantiate(cfg.align))
 
 
-def listed_arms(cfg: DictConfig) -> Arms:
-    """Compose the arms that `cfg.arms` lists, and build them on one network."""
-    _, configs = arms_of(cfg)
+def listed_arms(cfg: DictConfig, key: str = "arms") -> Arms:
+    """Compose the arms that the configuration lists, and build them on one network."""
+    _, configs = arms_of(cfg, key)
     return configs, arms_module.build(configs, cfg.segmenter)
 
 
@@ -132,7 +135,7 @@ def run(study: Study, cfg: DictConfig, page_folder: Path) -> pd.DataFrame:
     Raises
     ------
     ConfigError
-        Before anything is done, if a value is out of range; if the folder holds rows of another configuration.
+        Before anything is done, if a value is out of range or the folder holds rows of something else.
     DataError
         If there is no template.
     """
@@ -163,7 +166,7 @@ def run(study: Study, cfg: DictConfig, page_folder: Path) -> pd.DataFrame:
             parts[-1].insert(0, study.part, name)
     rows = pd.concat(parts, ignore_index=True)
     if study.part:
-        rows.to_csv(folder / ROWS, index=False, lineterminator="\n")
+        _join(study.part, paths, list(arms), folder / ROWS)
     report, text = _write(study, rows, cfg, folder, template)
     print(text)
     print(f"rows: {folder / ROWS}\npage: {folder / PAGE}")
@@ -174,20 +177,30 @@ def run(study: Study, cfg: DictConfig, page_folder: Path) -> pd.DataFrame:
     return report.summary
 
 
+def _join(part: str, paths: Mapping[str, Path], arms: Sequence[str], path: Path) -> None:
+    """Write the rows of all parts into one file, digit for digit."""
+    parts = []
+    for name, one in paths.items():
+        rows = pd.read_csv(one, dtype=str, keep_default_na=False)
+        rows.insert(0, part, name)
+        parts.append(rows[rows["digitizer"].isin(arms)])
+    pd.concat(parts).to_csv(path, index=False, lineterminator="\n")
+
+
 def rewrite(study: Study, page_folder: Path) -> None:
     """Make summary, figure and page again from the rows and the provenance that were published."""
-    cfg = OmegaConf.create(_read_provenance(page_folder)["config"])
+    cfg = OmegaConf.create({"bootstrap": _BOOTSTRAP} | _read_provenance(page_folder)["config"])
     assert isinstance(cfg, DictConfig)
     rows = row_file.read(page_folder / ROWS, study.columns, study.text)
     _write(study, rows, cfg, page_folder, page_folder / TEMPLATE)
 
 
-def arms_of(cfg: DictConfig) -> tuple[dict[str, str], dict[str, DictConfig]]:
+def arms_of(cfg: DictConfig, key: str = "arms") -> tuple[dict[str, str], dict[str, DictConfig]]:
     """
     Return what each arm is and its configuration, by name, in the order of the table.
 
-    An arm has `name`, `what` and `digitizer`: a configuration, or the name of one in `cfg.digitizers` (by default
-    `refined`), of which `overrides` replace options.
+    An arm has `name`, `what` and `digitizer`: a configuration, or the name of one in `cfg.digitizers` (by
+    default `refined`), of which `overrides` replace options.
 
     Raises
     ------
@@ -196,28 +209,28 @@ def arms_of(cfg: DictConfig) -> tuple[dict[str, str], dict[str, DictConfig]]:
     """
     what: dict[str, str] = {}
     configs: dict[str, DictConfig] = {}
-    for arm in cfg.arms:
+    for arm in cfg[key]:
         if not {"name", "what"} <= set(arm) <= _ARM_KEYS:
-            raise ConfigError(f"arms: each has name, what, and may have digitizer and overrides, got {arm}")
+            raise ConfigError(f"{key}: each has name, what, and may have digitizer and overrides, got {arm}")
         if arm.name in what:
-            raise ConfigError(f"arms: {arm.name} is there twice")
+            raise ConfigError(f"{key}: {arm.name} is there twice")
         of = arm.get("digitizer", "refined")
         if isinstance(of, str):
             if of not in cfg.digitizers:
-                raise ConfigError(f"arms: {arm.name} is of {of}; choose of {', '.join(cfg.digitizers)}")
+                raise ConfigError(f"{key}: {arm.name} is of {of}; choose of {', '.join(cfg.digitizers)}")
             of = cfg.digitizers[of]
         base: Any = OmegaConf.to_container(of, resolve=True)
         overrides: Any = OmegaConf.to_container(arm.get("overrides") or OmegaConf.create(), resolve=True)
         what[arm.name] = arm.what
         configs[arm.name] = OmegaConf.create({**base, **overrides, "name": arm.name})
     if len(what) < 2:
-        raise ConfigError("arms: name the first and at least one to hold against it")
+        raise ConfigError(f"{key}: name the first and at least one to hold against it")
     return what, configs
 
 
 def printed_command(facts: Mapping[str, Any]) -> str:
     """
-    Return the command of a provenance as a page prints it: the reader's own folder, nothing about this machine.
+    Return the command of a provenance as a page prints it: with the reader's folders, less what is local.
 
     Examples
     --------
@@ -270,12 +283,13 @@ def _write(
 
 def _made(facts: Mapping[str, Any]) -> str:
     """Say what the rows rest on, and what is wrong with that."""
-    text = f"Made at commit {str(facts['commit'])[:7]} on {facts['date_utc'][:10]}, {facts['cores']} cores of {facts['cpu']}"
+    machine = f"{facts['cores']} cores of {facts['cpu']}"
+    text = f"Made at commit {str(facts['commit'])[:7]} on {facts['date_utc'][:10]}, {machine}"
     calls = [facts, *facts.get("earlier_calls", [])]
     if any(call.get("dirty") for call in calls):
         return (
-            f"{text}, **with changes that were not committed**: these numbers cannot be made again exactly, and stand "
-            "here until the study is run anew."
+            f"{text}, **with changes that were not committed**: these numbers cannot be made again exactly, "
+            "and stand here until the study is run anew."
         )
     return f"{text}."
 
