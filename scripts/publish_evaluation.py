@@ -1,17 +1,24 @@
 """
 Publish the evaluation of `refined`: its files into experiments/ptbxl_refined, its tables into the pages.
 
+<<<<<<< HEAD
     python scripts/publish_evaluation.py RUN_DIR     what evaluate.py digitizer=refined compare=[proposed,baseline] left
+=======
+    python scripts/publish_evaluation.py RUN_DIR
+
+RUN_DIR is what `evaluate.py digitizer=refined compare=[proposed,baseline]` left.
+>>>>>>> studies
 
 Tables stand between `<!-- evaluation -->` or `<!-- demands -->` and `<!-- end -->` in README.md,
 MODEL_CARD.md and experiments/README.md, so that no number there is typed.
 """
 
 import json
-import re
 import shutil
 import sys
 from pathlib import Path
+
+from ecgtrace.reporting import pages
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "experiments" / "ptbxl_refined"
@@ -74,32 +81,34 @@ def cell(statistics: dict[str, float], name: str) -> str:
 
 def evaluation(metrics: dict) -> str:  # type: ignore[type-arg]
     """Return the table of all digitizers beside the paper's."""
-    lines = [
-        "| | baseline | proposed | **refined** | paper: paper-ecg | paper: proposed |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    lines = []
     for subset, title in SUBSETS:
         of = metrics[subset]["digitizers"]
         for name, what in ROWS:
             cells = [cell(of[digitizer], name) for digitizer in DIGITIZERS]
             paper = PAPER.get((subset, name), ("", ""))
             head = f"{title} (n={metrics[subset]['n_crops']}): {what}"
-            lines.append("| " + " | ".join([head, *cells, *paper]) + " |")
-    return "\n".join(lines)
+            lines.append([head, *cells, *paper])
+    head = ["", "baseline", "proposed", "**refined**", "paper: paper-ecg", "paper: proposed"]
+    return pages.table(head, lines, n_text=len(head))
 
 
 def demands(metrics: dict) -> str:  # type: ignore[type-arg]
     """Return what was wanted of `refined` beside what was found."""
     titles = dict(SUBSETS)
-    lines = ["| demand | wanted | found | holds |", "| --- | --- | --- | --- |"]
+    lines = []
     for subset, name, what, wanted, sense, unit in DEMANDS:
         found = metrics[subset]["digitizers"]["refined"][name]
         holds = found >= wanted if sense == "at least" else found <= wanted
         lines.append(
-            f"| {titles[subset]}, {what} | {sense} {wanted:g}{unit} | {number(name, found)}{unit} "
-            f"| {'yes' if holds else 'no'} |"
+            [
+                f"{titles[subset]}, {what}",
+                f"{sense} {wanted:g}{unit}",
+                f"{number(name, found)}{unit}",
+                "yes" if holds else "no",
+            ]
         )
-    return "\n".join(lines)
+    return pages.table(["demand", "wanted", "found", "holds"], lines, n_text=4)
 
 
 def main() -> None:
@@ -115,9 +124,8 @@ def main() -> None:
     for page in PAGES:
         text = (ROOT / page).read_text()
         for mark, table in (("evaluation", evaluation(metrics)), ("demands", demands(metrics))):
-            text = re.sub(
-                rf"(<!-- {mark} -->\n).*?(<!-- end -->)", rf"\g<1>\n{table}\n\n\g<2>", text, flags=re.DOTALL
-            )
+            if f"<!-- {mark} -->" in text:
+                text = pages.between_marks(text, mark, table)
         (ROOT / page).write_text(text)
 
 

@@ -1,11 +1,13 @@
 """Crops and digitizers small enough to understand, for the tests of evaluation and reporting."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
 
 from ecgtrace.errors import DataError, TraceNotFoundError
+from ecgtrace.evaluation.row_file import RowFile
+from ecgtrace.evaluation.rows import COLUMNS, TEXT
 from ecgtrace.types import GridScale, LeadCrop, LeadSignal
 
 PX_PER_MM = 4.0
@@ -114,3 +116,10 @@ class Crashing:
 
     def __call__(self, image, mask=None):
         raise ZeroDivisionError("division\nby zero")
+
+
+def write_rows(path, rows):
+    """Write rows of an evaluation as the runner does."""
+    file = RowFile(path, COLUMNS, TEXT)
+    file.begin(keep=False)
+    file.append(asdict(row) for row in rows)

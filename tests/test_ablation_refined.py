@@ -11,8 +11,10 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 from ecgtrace.errors import ConfigError, DataError
+from ecgtrace.evaluation.arms import SharedNetwork, build
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
-from ecgtrace.studies import ablation, common
+from ecgtrace.evaluation.runner import PROVENANCE, ROWS
+from ecgtrace.studies import ablation, study
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
@@ -76,23 +78,23 @@ def test_a_failed_crop_counts_as_0_db_and_is_told():
 
 def test_the_table_and_the_figure_show_the_gain():
     summary, line = compared(planted("whole", [21.0, 22.0, 23.0, 30.0]), planted("part", [20.0] * 4))
-    text = ablation.to_markdown(summary, WHAT, FEW)
-    assert "### Crops with overlap (n=4)" in text
-    assert "| a part | 0 |" in text and "| +4.00 [" in text and "| 4 of 4 |" in text
+    ((title, text),) = ablation.tables(summary, WHAT)
+    assert title == "Crops with overlap (n=4)"
+    cells = [cell.strip() for cell in text.splitlines()[-1].split("|")]
+    assert cells[1:3] == ["a part", "0"] and cells[6].startswith("+4.00 [") and cells[8] == "4 of 4"
     (axis,) = ablation.figure(summary, WHAT, 0.95).axes
     dots = [artist.get_xdata()[0] for artist in axis.get_lines() if artist.get_marker() in ("o", "D")]
     assert dots == [line["gain_mean"], line["gain_median"]]
 
 
 def test_every_arm_differs_from_the_whole():
-    what, configs = ablation.arms_of(settings())
+    what, configs = study.arms_of(settings())
     assert list(what) == list(configs) and next(iter(what)) == "refined"
     plain = [str({k: v for k, v in config.items() if k != "name"}) for config in configs.values()]
     assert len(set(plain)) == len(plain)
-    network = common.SharedNetwork(None)
-    built = {name: common.build(config, network) for name, config in configs.items()}
+    built = build(configs, settings().segmenter)
     assert [one.name for one in built.values()] == list(configs)
-    assert all(one.segmenter is network for one in built.values())
+    assert all(one.segmenter is built["refined"].segmenter for one in built.values())
     assert not built["no_joint"].joint and built["no_joint"].stroke
     assert not built["path_only"].stroke and not built["path_only"].expectation
 
@@ -110,13 +112,13 @@ def test_arms_that_are_not_written_as_they_should_be(arms, says):
     cfg = settings()
     cfg.arms = arms
     with pytest.raises(ConfigError, match=says):
-        ablation.arms_of(cfg)
+        study.arms_of(cfg)
 
 
 def test_a_part_that_refined_does_not_have_is_refused():
     cfg = settings()
     cfg.arms = [{"name": "a", "what": "a"}, {"name": "b", "what": "b", "overrides": {"strok": False}}]
-    _, configs = ablation.arms_of(cfg)
+    _, configs = study.arms_of(cfg)
     with pytest.raises(InstantiationException, match="strok"):
         instantiate(configs["b"])
 
@@ -136,7 +138,7 @@ class Counted:
 
 def test_the_network_sees_each_picture_once():
     network, one, two = Counted(), np.zeros((4, 5, 3), np.uint8), np.full((4, 5, 3), 255, np.uint8)
-    shared = common.SharedNetwork(network)
+    shared = SharedNetwork(network)
     for image, asked in ((one, 1), (one, 1), (two, 2), (one, 3)):
         found = shared(image, duration_s=2.5)
         assert (found == image.mean() / 255).all() and network.calls == asked
@@ -147,6 +149,7 @@ def test_the_network_sees_each_picture_once():
 
 
 def test_a_run_publishes_goes_on_and_refuses_other_options(tmp_path):
+    """All studies share this machinery (`studies.study`)."""
     page = tmp_path / "page"
     page.mkdir()
     options = [
@@ -161,34 +164,42 @@ def test_a_run_publishes_goes_on_and_refuses_other_options(tmp_path):
         cfg.arms = [arm for arm in cfg.arms if arm.name in ("refined", "no_stroke")]
         return cfg
 
-    first = ablation.main(arms(), page)
+    with pytest.raises(DataError, match=r"there is no .*page\.md\.j2"):
+        study.run(ablation.STUDY, arms("publish=true"), page)
+    assert not (tmp_path / "out").exists()  # told before hours of work
+    (page / study.TEMPLATE).write_text(
+        "{{ command }}; {{ sizes }}\n{% for t in tables %}{{ t[1] }}{% endfor %}"
+    )
+
+    first = study.run(ablation.STUDY, arms(), page)
     assert list(first["digitizer"]) == ["refined", "no_stroke"]
     assert first["gain_mean"].iloc[1] > 1
-    rows = tmp_path / "out" / common.ROWS
-    facts = (tmp_path / "out" / common.PROVENANCE).read_text()
+    rows = tmp_path / "out" / ROWS
+    facts = (tmp_path / "out" / PROVENANCE).read_text()
     assert set(json.loads(facts)["models"]) == {"refined", "no_stroke"}
+    assert [path.name for path in page.iterdir()] == [study.TEMPLATE]
 
-    with pytest.raises(DataError, match=r"there is no .*README\.md"):
-        ablation.main(arms("publish=true"), page)
-    (page / "README.md").write_text("before\n<!-- table -->\nold\n<!-- end -->\nafter\n")
     before = rows.read_bytes()
-    again = ablation.main(arms("publish=true"), page)
+    again = study.run(ablation.STUDY, arms("publish=true"), page)
     pd.testing.assert_frame_equal(again, first)
     assert rows.read_bytes() == before  # its seconds, too: nothing was done twice
-    assert (tmp_path / "out" / common.PROVENANCE).read_text() == facts
-    told = (page / "README.md").read_text()
-    assert told.startswith("before\n<!-- table -->\n### Crops without") and told.endswith(
-        "<!-- end -->\nafter\n"
-    )
-    assert {path.name for path in page.iterdir()} == {*ablation.PUBLISHED, "README.md"}
+    assert (tmp_path / "out" / PROVENANCE).read_text() == facts
+    told = (page / study.PAGE).read_text()
+    assert "; 1 crops without overlap (1 record)\n" in told
+    assert "mean gain of refined (dB)" in told
+    published = {ROWS, study.SUMMARY, PROVENANCE, study.PAGE, study.TEMPLATE}
+    assert {path.name for path in page.iterdir()} == {
+        *published,
+        "ablation_refined.png",
+        "ablation_refined.pdf",
+    }
 
-    with pytest.raises(ConfigError, match="data or align changed"):
-        ablation.main(arms("seed=1"), page)
+    # The page is made again from what was published, and says the same.
+    (page / study.PAGE).write_text("typed")
+    study.rewrite(ablation.STUDY, page)
+    assert (page / study.PAGE).read_text() == told
+
+    with pytest.raises(ConfigError, match="crops or their scoring changed"):
+        study.run(ablation.STUDY, arms("seed=1"), page)
     with pytest.raises(ConfigError, match=r"\(refined, no_stroke changed\)"):
-        ablation.main(arms("digitizers.refined.fs_hz=250"), page)
-
-
-@pytest.mark.parametrize("study", ["ablation_refined", "ceiling", "reliability"])
-def test_the_pages_of_the_project_have_their_marks(study):
-    page = (ROOT / "experiments" / study / "README.md").read_text()
-    assert "| x |" in common.with_text(page, "| x |")
+        study.run(ablation.STUDY, arms("digitizers.refined.fs_hz=250"), page)

@@ -9,7 +9,8 @@ from hydra import compose, initialize_config_dir
 
 from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.errors import ConfigError, TraceNotFoundError
-from ecgtrace.studies import ceiling, common
+from ecgtrace.evaluation import arms
+from ecgtrace.studies import ceiling, study
 from ecgtrace.types import GridScale
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -106,9 +107,9 @@ def test_the_stroke_on_the_mask_finds_the_line_that_was_drawn():
 
 def test_readings_as_configured():
     """The order of the table, and which of them may see the true mask."""
-    _, configs = ceiling.readings_of(compose_study("ceiling", []))
-    network = common.SharedNetwork(None)
-    built = {name: common.build(config, network) for name, config in configs.items()}
+    cfg = compose_study("ceiling", [])
+    _, configs = study.arms_of(cfg, "readings")
+    built = arms.build(configs, cfg.segmenter)
     sees = {name: one.uses_true_mask for name, one in built.items()}
     assert list(sees.items()) == [
         ("column_middle_first_column", True),
@@ -119,12 +120,9 @@ def test_readings_as_configured():
         ("refined", False),
     ]
     for name in ("column_middle_network", "refined"):
-        assert built[name].segmenter is network
+        assert built[name].segmenter is built["refined"].segmenter
     assert not built["column_middle_first_column"].half_line_width and built["column_middle"].half_line_width
-    cfg = compose_study("ceiling", [])
-    cfg.readings = [cfg.readings[0], cfg.readings[0]]
-    with pytest.raises(ConfigError, match="twice"):
-        ceiling.readings_of(cfg)
+    assert isinstance(built["refined"].segmenter, arms.SharedNetwork)
 
 
 def test_the_stroke_on_the_mask_needs_a_mask():
@@ -136,10 +134,10 @@ def test_on_drawn_crops(tmp_path):
     """Four readings of one crop; the stroke is nearer to the truth than the column's middle."""
     page = tmp_path / "page"
     page.mkdir()
-    (page / "README.md").write_text("<!-- table -->\n<!-- end -->\n")
+    (page / study.TEMPLATE).write_text("{% for title, table in tables %}{{ title }}\n{{ table }}{% endfor %}")
     options = ["subset.n_overlap=0", "subset.n_non_overlap=1", "progress=false", "publish=true"]
     cfg = compose_study("ceiling", [*options, f"output_dir={tmp_path / 'out'}"])
-    cfg.readings = [r for r in cfg.readings if r.name in ("column_middle", "stroke_on_mask")]
-    summary = ceiling.main(cfg, page).set_index("digitizer")
+    cfg.readings = [arm for arm in cfg.readings if arm.name in ("column_middle", "stroke_on_mask")]
+    summary = study.run(ceiling.STUDY, cfg, page).set_index("digitizer")
     assert summary.loc["stroke_on_mask", "snr_mean"] > summary.loc["column_middle", "snr_mean"] + 6
     assert "mean SNR" in (page / "README.md").read_text()

@@ -14,14 +14,18 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 
 from ecgtrace import cli
-from ecgtrace.errors import ConfigError, DataError
+from ecgtrace.errors import ConfigError
+from ecgtrace.evaluation import runner
+from ecgtrace.evaluation.bootstrap import BootstrapOptions
 from ecgtrace.evaluation.rows import COLUMNS
 from ecgtrace.pages.style import PageStyle
-from ecgtrace.studies import conditions as study
+from ecgtrace.studies import conditions
+from ecgtrace.studies import study as machinery
 from ecgtrace.studies.conditions import Condition
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
+FEW = BootstrapOptions(n_resamples=200)
 PLAIN, GREY = Condition("published", "published"), Condition("grey", "scan")
 
 
@@ -35,7 +39,7 @@ def run(folder, *overrides):
     """Do the study; digitizers are composed while Hydra still knows the project's files."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return study.main(compose("conditions", list(overrides)), folder)
+        return machinery.run(conditions.STUDY, compose("conditions", list(overrides)), folder)
 
 
 def planted(condition, subset, digitizer, snr_db, r=0.5, mse_mv2=0.1, status="ok"):
@@ -45,6 +49,7 @@ def planted(condition, subset, digitizer, snr_db, r=0.5, mse_mv2=0.1, status="ok
         {
             "condition": condition,
             "crop_id": [f"crop{i}" for i in range(count)],
+            "record_id": [f"{i:05d}" for i in range(count)],
             "subset": subset,
             "digitizer": digitizer,
             "status": status,
@@ -70,7 +75,7 @@ def planted_rows():
 
 
 def test_summary_of_planted_rows():
-    summary = study.summarize(planted_rows(), [PLAIN, GREY], ["refined", "baseline"])
+    summary = conditions.summarize(planted_rows(), [PLAIN, GREY], ["refined", "baseline"], FEW)
     assert list(summary["condition"]) == ["published"] * 2 + ["grey"] * 2
     assert list(summary["digitizer"]) == ["refined", "baseline"] * 2
     assert set(summary["group"]) == {"published", "scan"}
@@ -85,21 +90,25 @@ def test_summary_of_planted_rows():
 
 
 def test_verdicts_name_the_cells_that_are_not_better():
-    summary = study.summarize(planted_rows(), [PLAIN, GREY], ["refined", "baseline"])
-    snr, r, mse = study.verdicts(summary, ["refined", "baseline"])
+    summary = conditions.summarize(planted_rows(), [PLAIN, GREY], ["refined", "baseline"], FEW)
+    snr, r, mse = conditions.verdicts(summary, ["refined", "baseline"])
     assert (snr.n_better, snr.n, snr.reference) == (1, 2, "baseline")
     assert snr.others == ("grey, overlap (12.0 against 12.0)",)  # equal is not better
     assert (r.n_better, r.others) == (2, ())
     assert (mse.n_better, len(mse.others)) == (0, 2)  # equal in one, larger in the other
-    text = study.to_markdown(summary, ["refined", "baseline"])
-    assert "| baseline | median SNR (dB) | 1 of 2 | grey, overlap (12.0 against 12.0) |" in text
-    assert "| published | 3 | **14.0** | 13.0 | **0.9000** | 0.8000 |" in text
+    # r is 0.9 against 0.8 in every crop of the first cell: whatever is drawn, it is better.
+    assert (r.n_sure, r.n_against) == (1, 0)
+    assert (snr.n_sure, snr.n_against) == (0, 0)
+    text = " ".join(conditions.verdict_table([snr, r, mse]).split())
+    assert "| baseline | median SNR (dB) | 1 of 2 | 0 | 0 | grey, overlap (12.0 against 12.0) |" in text
+    text = " ".join(conditions.table(summary, ["refined", "baseline"]).split())
+    assert "| published | 3 | **14.0** [10.0, 30.0] | 13.0 [9.0, 31.0] | **0.9000** | 0.8000 |" in text
     assert "| 1, 0 |" in text
 
 
 def test_the_figure_shows_each_median_where_its_condition_stands():
-    summary = study.summarize(planted_rows(), [PLAIN, GREY], ["refined", "baseline"])
-    (axis,) = study.figure(summary, ["refined", "baseline"]).axes
+    summary = conditions.summarize(planted_rows(), [PLAIN, GREY], ["refined", "baseline"], FEW)
+    (axis,) = conditions.figure(summary, ["refined", "baseline"]).axes
     assert [label.get_text() for label in axis.get_yticklabels()] == ["published", "grey"]
     points = {line.get_label(): line.get_xydata().tolist() for line in axis.get_lines()[:2]}
     assert points == {"refined": [[14, 0], [12, 1]], "baseline": [[13, 0], [12, 1]]}
@@ -108,7 +117,7 @@ def test_the_figure_shows_each_median_where_its_condition_stands():
 def test_each_condition_changes_one_thing_of_the_published_page():
     cfg = config()
     base = instantiate(cfg.page)
-    known = study.conditions_of(cfg)
+    known = conditions.conditions_of(cfg)
     assert known[0].style(base) == base
     by_name = {condition.name: condition.style(base) for condition in known}
     assert len(set(by_name.values())) == len(known)
@@ -126,7 +135,7 @@ def test_each_condition_changes_one_thing_of_the_published_page():
 
 
 def test_conditions_can_be_chosen():
-    chosen = study.conditions_of(config("condition=[grey,published]"))
+    chosen = conditions.conditions_of(config("condition=[grey,published]"))
     assert [condition.name for condition in chosen] == ["published", "grey"]
 
 
@@ -160,7 +169,8 @@ def test_wrong_usage_is_one_line_and_nothing_is_begun(monkeypatch, tmp_path, cap
     arguments = ["digitizers=[baseline]", argument, f"output_dir={out}", f"hydra.run.dir={tmp_path / 'log'}"]
     monkeypatch.setattr(sys, "argv", ["run.py", *arguments, "hydra/job_logging=disabled"])
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-    task = cli.one_line_errors(lambda cfg: study.main(cfg, tmp_path))
+    (tmp_path / machinery.TEMPLATE).write_text("{{ verdicts }}")
+    task = cli.one_line_errors(lambda cfg: machinery.run(conditions.STUDY, cfg, tmp_path))
     with pytest.raises(SystemExit) as stop:
         cli.run(hydra.main(config_path=str(CONF), config_name="conditions", version_base="1.3")(task))
     text = capfd.readouterr().err
@@ -176,36 +186,39 @@ SMALL = ("digitizers=[baseline]", "n_overlap=1", "n_non_overlap=1", "page.px_per
 
 def test_a_run_leaves_its_files_and_goes_on(tmp_path, monkeypatch):
     """Begun with one condition, gone on with a second, of which one row was lost."""
-    options = [*SMALL, f"output_dir={tmp_path / 'run'}"]
-    called = []
-    evaluate_many = study.evaluate_many
+    options = [*SMALL, f"output_dir={tmp_path / 'run'}", "bootstrap.n_resamples=20"]
+    (tmp_path / machinery.TEMPLATE).write_text(
+        "{{ sizes }}{% for title, table in tables %}{{ table }}{% endfor %}"
+    )
+    read = []
+    score_crop = runner.score_crop
 
-    def counted(source, digitizers, rows_path, options):
-        called.append(rows_path.stem)
-        return evaluate_many(source, digitizers, rows_path, options)
+    def counted(source, index, arms, score):
+        read.append(source.crop_id(index))
+        return score_crop(source, index, arms, score)
 
-    monkeypatch.setattr(study, "evaluate_many", counted)
+    monkeypatch.setattr(runner, "score_crop", counted)
     run(tmp_path, *options, "condition=published")
     first = run(tmp_path, *options, "condition=[published,grey]")
-    assert called == ["published", "grey"]
+    assert len(read) == 4  # those of the first condition once
     assert list(first["condition"]) == ["published"] * 2 + ["grey"] * 2
     assert list(first["subset"]) == ["non_overlap", "overlap"] * 2
     assert (first["n"] == 1).all() and (first["n_as_first"] == 1).all()
     assert (first["mean_r"] > 0.8).all()
     rows = pd.read_csv(tmp_path / "run" / "rows.csv")
     assert tuple(rows.columns) == ("condition", *COLUMNS) and len(rows) == 4
-    for name in study.PUBLISHED:
+    for name in ("summary.csv", "provenance.json", "README.md", "conditions.png", "conditions.pdf"):
         assert (tmp_path / "run" / name).stat().st_size > 100
     facts = json.loads((tmp_path / "run" / "provenance.json").read_text())
-    assert [call["command"] for call in facts["earlier_calls"]] and "grey" in facts["fingerprints"]
+    assert [call["command"] for call in facts["earlier_calls"]]
+    assert list(facts["data_fingerprints"]) == ["published", "grey"]
 
-    # A run that was killed: the rows of the last crop and the mark that all is done are not there.
-    path = tmp_path / "run" / "conditions" / "grey.csv"
+    # A run that was killed: the rows of the last crop are not there.
+    path = tmp_path / "run" / "parts" / "grey.csv"
     kept = path.read_text().splitlines(keepends=True)[:2]
     path.write_text("".join(kept))
-    path.with_suffix(".done").unlink()
     again = run(tmp_path, *options, "condition=[published,grey]")
-    assert called == ["published", "grey", "grey"]
+    assert len(read) == 5
     assert path.read_text().startswith("".join(kept))  # its seconds, too: not done twice
     pd.testing.assert_frame_equal(again.drop(columns="median_seconds"), first.drop(columns="median_seconds"))
 
@@ -213,27 +226,6 @@ def test_a_run_leaves_its_files_and_goes_on(tmp_path, monkeypatch):
         run(tmp_path, *options, "condition=[published,grey]", "seed=1")
     restarted = run(tmp_path, *options, "condition=grey", "seed=1", "restart=true")
     assert list(restarted["condition"]) == ["grey"] * 2
-
-
-def test_publish_puts_results_beside_the_page(tmp_path):
-    options = [*SMALL, f"output_dir={tmp_path / 'run'}", "condition=published", "n_overlap=0", "publish=true"]
-    page_folder = tmp_path / "page"
-    page_folder.mkdir()
-    with pytest.raises(DataError, match=r"there is no .*README\.md"):
-        run(page_folder, *options)
-    assert not (tmp_path / "run").exists()  # told before hours of work
-    page = page_folder / "README.md"
-    page.write_text("# Title\n\n<!-- table -->\nold\n<!-- end -->\n\nafter\n")
-    run(page_folder, *options)
-    text = page.read_text()
-    assert text.startswith("# Title\n") and text.endswith("\nafter\n") and "\nold\n" not in text
-    assert "| published | 1 |" in text
-    assert {path.name for path in page_folder.iterdir()} == {*study.PUBLISHED, "README.md"}
-
-
-def test_the_page_of_the_project_has_its_marks():
-    page = (ROOT / "experiments" / "conditions" / "README.md").read_text()
-    assert "| x |" in study.with_tables(page, "| x |")
 
 
 def test_a_changed_style_is_that_of_the_page():

@@ -2,13 +2,15 @@
 
 import inspect
 import tomllib
+from dataclasses import fields, is_dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -59,6 +61,49 @@ def test_evaluate(digitizer, subset):
     assert callable(build(cfg.digitizer))
     assert build(cfg.data).split == "test"
     build(cfg.align), build(cfg.bootstrap)
+
+
+def nodes(config):
+    """Return every part of a configuration that names what it builds."""
+    found = [config] if "_target_" in config else []
+    return found + [inner for part in config.values() if isinstance(part, dict) for inner in nodes(part)]
+
+
+@pytest.mark.parametrize("model", options("model"))
+@pytest.mark.parametrize("digitizer", options("digitizer"))
+def test_every_option_of_a_digitizer_is_in_its_yaml(digitizer, model):
+    """The keys of each part are fields of the dataclass, or options of the function, that it builds."""
+    needs_weights = model == "yolo" and digitizer not in ("baseline", "ceiling")
+    given = ["digitizer.segmenter.weights=x.safetensors"] if needs_weights else []
+    composed = compose("evaluate", [f"digitizer={digitizer}", f"model={model}", *given])
+    config = OmegaConf.to_container(composed.digitizer)
+    for node in nodes(config):
+        target = get_object(node["_target_"])
+        keys = {key for key in node if not key.startswith("_")}
+        if is_dataclass(target):
+            assert keys == {field.name for field in fields(target) if field.init}, node["_target_"]
+        else:
+            parameters = inspect.signature(target).parameters.values()
+            assert keys == {p.name for p in parameters if p.default is not p.empty}, node["_target_"]
+
+
+@pytest.mark.parametrize("digitizer", ["baseline", "proposed", "refined"])
+def test_the_defaults_of_a_digitizer_are_those_of_its_yaml(digitizer):
+    """So that Python and the command line read alike."""
+    made = build(compose("evaluate", [f"digitizer={digitizer}"]).digitizer)
+    for field in fields(made):
+        value, default = getattr(made, field.name), getattr(type(made)(), field.name)
+        if isinstance(value, partial):
+            assert value.func is default
+            parameters = inspect.signature(default).parameters
+            assert all(parameters[key].default == given for key, given in value.keywords.items())
+        elif field.name != "segmenter":
+            assert value == default, field.name
+
+
+def test_a_part_of_refined_is_left_out_from_the_command_line():
+    assert not build(compose("evaluate", ["digitizer.ways=false"]).digitizer).ways
+    assert build(compose("digitize", ["input=x", "digitizer.fit.steps=5"]).digitizer).fit.steps == 5
 
 
 @pytest.mark.parametrize("augmentation", options("augmentation"))
@@ -114,7 +159,7 @@ def test_yolo_takes_the_options_that_ultralytics_has():
 def test_experiments_compose(experiment):
     text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
     entry = "train" if "train.py" in text else "evaluate"
-    compose(entry, [f"+experiment={experiment}" if entry == "evaluate" else f"experiment={experiment}"])
+    compose(entry, [f"experiment={experiment}"])
 
 
 @pytest.mark.parametrize("logger", options("logger"))

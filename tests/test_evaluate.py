@@ -23,11 +23,12 @@ from ecgtrace import cli
 from ecgtrace.errors import ConfigError, DataError, GridNotFoundError, WeightsError
 from ecgtrace.evaluation import metrics
 from ecgtrace.evaluation.rows import COLUMNS, read_rows
-from ecgtrace.evaluation.run import EvaluationOptions, evaluate_many, main
+from ecgtrace.evaluation.run import Evaluation, evaluate_many, main
+from ecgtrace.evaluation.runner import RunOptions
 from ecgtrace.provenance import command_line, git_state, provenance
 
 ROOT = Path(__file__).resolve().parents[1]
-QUIET = EvaluationOptions(progress=False)
+QUIET = RunOptions(progress=False)
 
 
 def both():
@@ -127,8 +128,9 @@ def test_time_0_is_in_the_rows_where_the_crop_tells_it(tmp_path):
 
 
 def test_a_subset_leaves_out_the_rest_but_no_failure(tmp_path):
-    options = EvaluationOptions(subset="overlap", progress=False)
-    rows = evaluate_many(HandSource(6, broken=(3,)), {"b": ColumnDigitizer()}, tmp_path / "rows.csv", options)
+    score = Evaluation(subset="overlap")
+    source = HandSource(6, broken=(3,))
+    rows = evaluate_many(source, {"b": ColumnDigitizer()}, tmp_path / "rows.csv", QUIET, score)
     assert list(rows["crop_id"]) == ["hand_001", "hand_003", "hand_005"]
     assert list(rows["status"]) == ["ok", "failed", "ok"]
 
@@ -181,7 +183,7 @@ def test_an_interrupted_run_resumes(tmp_path):
     path.write_text(path.read_text()[:-20])
 
     Counting.read.clear()
-    options = EvaluationOptions(resume=True, progress=False)
+    options = RunOptions(resume=True, progress=False)
     rows = evaluate_many(Counting(6), both(), path, options)
     assert Counting.read == [2, 3, 4, 5]
     assert without_time(rows).equals(without_time(whole))
@@ -191,7 +193,7 @@ def test_an_interrupted_run_resumes(tmp_path):
 def test_resume_adds_a_digitizer_in_its_place(tmp_path):
     path = tmp_path / "rows.csv"
     evaluate_many(HandSource(2), {"ceiling": both()["ceiling"]}, path, QUIET)
-    rows = evaluate_many(HandSource(2), both(), path, EvaluationOptions(resume=True, progress=False))
+    rows = evaluate_many(HandSource(2), both(), path, RunOptions(resume=True, progress=False))
     whole = evaluate_many(HandSource(2), both(), tmp_path / "whole.csv", QUIET)
     assert without_time(rows).equals(without_time(whole))
 
@@ -204,7 +206,7 @@ def test_without_resume_old_rows_go(tmp_path):
 
 def test_workers_give_the_same_rows(tmp_path):
     one = evaluate_many(HandSource(5, broken=(2,)), both(), tmp_path / "one.csv", QUIET)
-    options = EvaluationOptions(workers=2, progress=False)
+    options = RunOptions(workers=2, progress=False)
     two = evaluate_many(HandSource(5, broken=(2,)), both(), tmp_path / "two.csv", options)
     assert without_time(one).equals(without_time(two))
 
@@ -281,7 +283,7 @@ def test_figures_do_not_depend_on_a_failure(tmp_path):
 def test_resume_refuses_rows_of_another_configuration(tmp_path):
     main(config(tmp_path))
     main(config(tmp_path, resume=True))
-    with pytest.raises(ConfigError, match="data changed"):
+    with pytest.raises(ConfigError, match="crops or their scoring changed"):
         main(config(tmp_path, resume=True, data={"count": 4}))
     with pytest.raises(ConfigError, match="baseline changed"):
         main(config(tmp_path, resume=True, digitizer={"model": "other"}))

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from ecgtrace.crops.folder import FolderCrops, FolderTraining, read_mask, read_signal
-from ecgtrace.crops.index import COLUMNS, IndexRow, write_index
+from ecgtrace.crops.index import COLUMNS, IndexRow, read_index, row_from_text, write_index
 from ecgtrace.errors import ConfigError, DataError
-from ecgtrace.evaluation.run import EvaluationOptions, evaluate_many
+from ecgtrace.evaluation.run import Evaluation, evaluate_many
+from ecgtrace.evaluation.runner import RunOptions
 from ecgtrace.records.splits import hashed_split
 
 HEIGHT, WIDTH = 40, 200
@@ -150,7 +151,7 @@ def test_a_crop_that_only_the_index_knows_is_missed(root):
         crops[0]
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("column", [name for name in COLUMNS if name != "start_px"])
 def test_an_index_without_a_column(root, column):
     write_index(root / "index.csv", [row("691_3by4_lead_10", overlap_px=7)])
     text = (root / "index.csv").read_text().replace(f"{column},", "x,", 1).replace(f",{column}\n", ",x\n", 1)
@@ -244,8 +245,8 @@ class Refusing:
 def test_the_evaluation_makes_a_broken_item_a_row(root, tmp_path):
     damage(root / "with-overlap", "691_3by4_lead_10", "image", b"")
     crops = FolderCrops(str(root), wanted="overlap")
-    options = EvaluationOptions(subset="overlap", progress=False)
-    rows = evaluate_many(crops, {"refusing": Refusing()}, tmp_path / "rows.csv", options)
+    options, score = RunOptions(progress=False), Evaluation(subset="overlap")
+    rows = evaluate_many(crops, {"refusing": Refusing()}, tmp_path / "rows.csv", options, score)
     assert list(rows["subset"]) == ["overlap"] * 3
     assert ["refused" in message for message in rows["message"]] == [True, False, True]
     assert "cannot be read as an image" in rows["message"][1]
@@ -355,3 +356,17 @@ def test_nothing_to_train_on(training, tmp_path):
         len(FolderTraining(str(training)))
     with pytest.raises(DataError, match=r"generate\.py"):
         len(FolderTraining(str(tmp_path / "nowhere")))
+
+
+@pytest.mark.parametrize(("text", "start_px"), [("-3.25", -3.25), ("", None)])
+def test_an_index_may_tell_where_the_trace_begins(tmp_path, text, start_px):
+    """Tables written before it could have no such column; those are read as before."""
+    path = tmp_path / "index.csv"
+    write_index(path, [row("691_3by4_lead_10", start_px=None if text == "" else float(text))])
+    assert row_from_text(read_index(path)["691_3by4_lead_10"], path).start_px == start_px
+    lines = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
+    path.write_text("\n".join(lines) + "\n")
+    assert row_from_text(read_index(path)["691_3by4_lead_10"], path).start_px is None
+    bad = read_index(path)["691_3by4_lead_10"] | {"start_px": "inf"}
+    with pytest.raises(DataError, match="start_px of 691_3by4_lead_10 is 'inf', which is not finite"):
+        row_from_text(bad, path)

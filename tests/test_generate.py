@@ -18,7 +18,8 @@ from ecgtrace.crops.drawn import DrawnCrops, Sheet
 from ecgtrace.crops.folder import FolderCrops, FolderTraining
 from ecgtrace.crops.index import read_index
 from ecgtrace.errors import ConfigError, DataError
-from ecgtrace.evaluation.run import EvaluationOptions, evaluate_many
+from ecgtrace.evaluation.run import evaluate_many
+from ecgtrace.evaluation.runner import RunOptions
 from ecgtrace.pages import export as exporting
 from ecgtrace.pages.degrade import Degradation
 from ecgtrace.pages.export import (
@@ -143,7 +144,7 @@ def test_every_field_comes_back(written):
     assert len(crops) == len(DRAWN) == 6
     for drawn, read in zip(DRAWN, crops, strict=True):
         for field in fields(drawn):
-            if field.name in ("polyline", "other_mask"):  # known of drawn crops alone
+            if field.name in ("polyline", "other_mask", "printed_mask"):  # known of drawn crops alone
                 continue
             a, b = getattr(drawn, field.name), getattr(read, field.name)
             np.testing.assert_array_equal(a, b, err_msg=field.name)
@@ -170,7 +171,7 @@ def test_scores_from_a_folder_are_those_drawn_on_the_fly(tmp_path):
         folder = compose("evaluate", ["data=folder", f"data.root={tmp_path / 'overlap-dataset'}"])
     digitizers = {"baseline": instantiate(evaluate.digitizer), "ceiling": instantiate(ceiling)}
     export(instantiate(generate.overlap, _convert_="object"), tmp_path, progress=False)
-    options = EvaluationOptions(progress=False)
+    options = RunOptions(progress=False)
     drawn = instantiate(evaluate.data, _convert_="object")
     on_the_fly = evaluate_many(drawn, digitizers, tmp_path / "a.csv", options)
     from_disk = evaluate_many(instantiate(folder.data), digitizers, tmp_path / "b.csv", options)

@@ -1,6 +1,6 @@
 """A confidence that means what it says, and one that does not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from ecgtrace.digitization.refined import FEATURES, Calibration
 from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.evaluation.align import AlignOptions
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
-from ecgtrace.studies import reliability
+from ecgtrace.studies import reliability, study
 from ecgtrace.types import GridScale, LeadSignal
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -29,13 +29,18 @@ def judged_crops(claimed, seed=0, n_crops=40, n_samples=500):
     for index in range(n_crops):
         chance = rng.uniform(0.2, 1, n_samples)
         right = rng.random(n_samples) < chance
-        crops.append(reliability.Judged(source[index], claimed(chance), right, None))
+        crops.append((source[index], claimed(chance), right))
     return crops
 
 
+def rows_of(crop, confidence, right):
+    counts = reliability.count_by_bin(confidence, right, 0.05).reset_index()
+    kind = reliability.kind_of(crop)
+    return counts.assign(crop_id=crop.crop_id, record_id=crop.record_id, subset=kind)
+
+
 def summary_of(judged):
-    counts = pd.concat([reliability.count_by_bin(j, 0.05) for j in judged], ignore_index=True)
-    return reliability.summarize(counts, 0.05, FEW)
+    return reliability.summarize(pd.concat([rows_of(*one) for one in judged]), 0.05, FEW)
 
 
 def test_a_calibrated_confidence_has_no_error():
@@ -60,7 +65,7 @@ def test_samples_that_were_not_recovered_are_wrong_and_counted():
     signal = LeadSignal(amplitude, 500.0, confidence, GridScale(4.0, 4.0, 1.0), np.zeros(1))
     found, right, _ = reliability.judge(crop, signal, 0.05, AlignOptions())
     assert (~right[found == 0]).all() and (found == 0).sum() == 100
-    counts = reliability.count_by_bin(reliability.Judged(crop, found, right, None), 0.05)
+    counts = reliability.count_by_bin(found, right, 0.05)
     assert counts["n_missing"].sum() == 100
 
 
@@ -113,7 +118,7 @@ def settings(*options):
 
 def test_the_fit_sees_the_features_of_the_samples_that_it_judges():
     """Samples before and after the truth, and those that were not recovered, go with their features."""
-    (judged,) = reliability.judge_all(settings("fit=true", "split=val"), HandSource(count=1), Planted())
+    (judged,) = reliability.judge_all(HandSource(count=1), Planted(), 0.05, AlignOptions())
     times = judged.features[:, 0]
     assert len(times) == len(judged.right) == len(judged.confidence)
     assert times[0] == pytest.approx(-0.004, abs=0.0021) and times[-1] == pytest.approx(2.494, abs=0.0041)
@@ -122,15 +127,40 @@ def test_the_fit_sees_the_features_of_the_samples_that_it_judges():
 
 
 def test_a_crop_that_fails_counts_as_not_recovered():
-    (judged,) = reliability.judge_all(settings(), HandSource(count=1), Planted(fails=True))
-    counts = reliability.count_by_bin(judged, 0.05)
-    assert counts[["n", "n_missing", "n_right"]].sum().tolist() == [1246, 1246, 0]
+    crop = HandSource(count=1)[0]
+    rows = pd.DataFrame(reliability.Counting().rows(crop, 0, "planted", Planted(fails=True)))
+    assert len(rows) == reliability.Counting().rows_each == 20
+    assert rows[["n", "n_missing", "n_right"]].sum().tolist() == [1246, 1246, 0]
+
+
+def test_crossing_and_damaged_crops_are_told_apart():
+    """Whatever is in them, crops of damaged pages are damaged; the same crop of two pages is two."""
+    crop = HandSource()[1]
+    assert [
+        reliability.kind_of(replace(crop, overlap_px=n, crossings=m)) for n, m in ((0, 0), (9, 0), (9, 2))
+    ] == [
+        "non_overlap",
+        "entering",
+        "crossing",
+    ]
+    rows = pd.DataFrame({"page": ["published", "damaged_scan"], "crop_id": "a", "subset": "crossing"})
+    told = reliability.by_subset(rows)
+    assert list(told["subset"]) == ["crossing", "damaged"]
+    assert list(told["crop_id"]) == ["published/a", "damaged_scan/a"]
+
+
+def test_each_kind_of_page_draws_its_own():
+    sources = reliability.sources_of(settings())
+    assert list(sources) == ["published", "printers", "damaged_scan", "damaged_turned"]
+    assert all(source.split == "val" and source.box_jitter_mm == 2 for source in sources.values())
+    assert sources["printers"].printer is not None and sources["published"].printer is None
+    assert sources["damaged_scan"].style.degradation.blur_px == 1
 
 
 def test_fit_needs_a_digitizer_with_a_calibration(tmp_path):
     cfg = settings("fit=true", "split=val", "digitizer=baseline", f"output_dir={tmp_path / 'out'}")
     with pytest.raises(ConfigError, match="digitizer=refined"):
-        reliability.main(cfg, tmp_path)
+        reliability.fit(cfg)
 
 
 def test_the_table_tells_what_low_confidences_are_worth():
@@ -139,8 +169,8 @@ def test_the_table_tells_what_low_confidences_are_worth():
     confidence = np.repeat([0.6, 0.95, 0.0], [100, 300, 100])
     right = np.arange(500) < 30
     right[100:400] = True
-    summary = summary_of([reliability.Judged(crop, confidence, right)])
-    (line,) = [x for x in reliability.to_markdown(summary, 0.05, FEW).splitlines() if "all crops" in x]
+    summary = summary_of([(crop, confidence, right)])
+    (line,) = [x for x in reliability.to_markdown(summary, 0.05).splitlines() if "all crops" in x]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[1:3] == ["500", "60.0 %"]
     assert cells[4:8] == ["20.00 %", "60 %, 30 %", "66.00 %", "20.00 %"]
@@ -150,7 +180,8 @@ def test_the_table_tells_what_low_confidences_are_worth():
 def test_the_figure_shows_each_bin_once():
     summary = summary_of(judged_crops(lambda chance: chance))
     above, below = reliability.figure(summary, 0.05, 0.05).axes
-    bins = summary[(summary["subset"] == "overlap") & (summary["bin"] != "high")]
+    subset = reliability.subsets_of(summary)[1]
+    bins = summary[(summary["subset"] == subset) & (summary["bin"] != "high")]
     heights = [bar.get_height() for bar in below.containers[1]]
     np.testing.assert_allclose(heights, bins["share_of_samples"])
     shown = above.containers[1].lines[0].get_xydata()
@@ -159,20 +190,25 @@ def test_the_figure_shows_each_bin_once():
 
 def test_the_test_split_is_not_fitted_on(tmp_path):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("reliability", ["fit=true", f"output_dir={tmp_path}"])
+        cfg = compose("reliability", ["fit=true", "split=test", f"output_dir={tmp_path}"])
     with pytest.raises(ConfigError, match="split=val"):
-        reliability.main(cfg, tmp_path)
+        reliability.fit(cfg)
 
 
 def test_on_a_drawn_crop(tmp_path):
     """From the command line's configuration to the table beside the page."""
     page = tmp_path / "page"
     page.mkdir()
-    (page / "README.md").write_text("<!-- table -->\n<!-- end -->\n")
+    (page / study.TEMPLATE).write_text("{{ sizes }}\n{{ table }}")
     with initialize_config_dir(str(CONF), version_base="1.3"):
         options = ["subset.n_overlap=0", "subset.n_non_overlap=1", "digitizer=baseline", "publish=true"]
-        cfg = compose("reliability", [*options, "progress=false", f"output_dir={tmp_path / 'out'}"])
-    summary = reliability.main(cfg, page)
+        pages = "pages=[{name: published, style: {}}, {name: damaged, style: {degradation: {grey: true}}}]"
+        options += [pages, "progress=false", f"output_dir={tmp_path / 'out'}"]
+        cfg = compose("reliability", options)
+    summary = study.run(reliability.STUDY, cfg, page)
     assert summary["n"].max() > 1000
-    assert "calibration error" in (page / "README.md").read_text()
+    assert set(summary["subset"]) == {"non_overlap", "damaged", "all"}
+    text = (page / "README.md").read_text()
+    assert text.startswith("1 crops without overlap, 1 crops of damaged pages (1 record)")
+    assert "calibration error" in text
     assert (page / "reliability.png").is_file()

@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ecgtrace.errors import ConfigError
+from ecgtrace.reporting import pages
 from ecgtrace.reproduction import ablation, index, paper_tables, pipeline
 from ecgtrace.reproduction import runs as runs_module
 from ecgtrace.reproduction.artefact import Artefact, Claim
@@ -388,4 +389,4 @@ def test_the_pages_of_experiments_agree_with_their_claims():
     for folder in folders:
         table = pd.read_csv(folder / "claims.csv", keep_default_na=False, dtype=str)
         assert f"<!-- claims {folder.name} -->" in page
-        assert index.with_claims(page, folder.name, table) == page
+        assert pages.between_marks(page, f"claims {folder.name}", index.claims_table(table)) == page

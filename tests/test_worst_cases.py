@@ -11,7 +11,8 @@ from drawn_by_hand import PX_PER_MM, ColumnDigitizer, Crashing, HandSource
 from hydra import compose, initialize_config_dir
 
 from ecgtrace.errors import ConfigError, DataError
-from ecgtrace.evaluation.run import EvaluationOptions, evaluate_many, main
+from ecgtrace.evaluation.run import evaluate_many, main
+from ecgtrace.evaluation.runner import RunOptions
 from ecgtrace.reporting.worst_cases import (
     Diagnosis,
     Evaluation,
@@ -290,9 +291,7 @@ def test_a_folder_that_is_no_evaluation(evaluated, tmp_path):
 
 def test_what_failed_is_a_case_too(tmp_path):
     source = HandSource(2)
-    rows = evaluate_many(
-        source, {"crashing": Crashing()}, tmp_path / "rows.csv", EvaluationOptions(progress=False)
-    )
+    rows = evaluate_many(source, {"crashing": Crashing()}, tmp_path / "rows.csv", RunOptions(progress=False))
     case = look_again(Evaluation(rows, source, Crashing()), "hand_001")
     assert case.digitized is None and case.diagnosis.message == rows["message"].iloc[1]
     assert case.diagnosis.mse_mv2 == rows["mse_mv2"].iloc[1] and case.diagnosis.r == 0

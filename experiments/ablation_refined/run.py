@@ -12,9 +12,10 @@ from ecgtrace import cli
 @cli.one_line_errors
 def main(cfg: DictConfig) -> None:
     """Do the study as configured."""
-    from ecgtrace.studies.ablation import main as study  # slow to import: not before usage errors
+    # Slow to import: not before usage errors.
+    from ecgtrace.studies import ablation, study
 
-    study(cfg, Path(__file__).resolve().parent)
+    study.run(ablation.STUDY, cfg, Path(__file__).resolve().parent)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,13 @@ from ecgtrace import cli
 @cli.one_line_errors
 def main(cfg: DictConfig) -> None:
     """Do the study as configured."""
-    from ecgtrace.studies.reliability import main as study  # slow to import: not before usage errors
+    # Slow to import: not before usage errors.
+    from ecgtrace.studies import reliability, study
 
-    study(cfg, Path(__file__).resolve().parent)
+    if cfg.fit:
+        reliability.fit(cfg)
+    else:
+        study.run(reliability.STUDY, cfg, Path(__file__).resolve().parent)
 
 
 if __name__ == "__main__":

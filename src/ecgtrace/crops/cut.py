@@ -119,9 +119,17 @@ def cut(
     )
 
 
-def overlap(plan: Plan, target: int) -> tuple[int, int]:
+def overlap(plan: Plan, target: int, box: Box | None = None) -> tuple[int, int]:
     """
     Measure how much other leads get in the way of one.
+
+    Parameters
+    ----------
+    plan : Plan
+    target : int
+        Index of the trace.
+    box : tuple of int, optional
+        What is cut, as for `cut`.
 
     Returns
     -------
@@ -132,7 +140,7 @@ def overlap(plan: Plan, target: int) -> tuple[int, int]:
     crossings : int
         How often the centre line of another trace crosses that of the target.
     """
-    box = crop_box(plan, target)
+    box = box or crop_box(plan, target)
     other = others_ink(plan, target, box) >= _COVERED
     return _ink_beside(other, _polyline(plan, target) - box[:2]), crossings(plan, target)
 

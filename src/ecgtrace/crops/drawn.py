@@ -1,14 +1,17 @@
 """Crops drawn from records: a dataset that is its config, and needs no disk."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 
-from ecgtrace.crops.cut import cut, overlap
+from ecgtrace.crops.cut import BoxJitter, cut, overlap
 from ecgtrace.errors import ConfigError, DataError
+from ecgtrace.pages.degrade import Box
 from ecgtrace.pages.layout import LAYOUTS, Plan, lay_out
+from ecgtrace.pages.printers import StyleSource
 from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.splits import RecordSource
 from ecgtrace.types import LeadCrop, Record
@@ -46,8 +49,12 @@ class _Place:
     target: int
 
     @property
+    def page_id(self) -> str:
+        return f"{self.record_id}_{self.sheet.name}"
+
+    @property
     def crop_id(self) -> str:
-        return f"{self.record_id}_{self.sheet.name}_{self.target:02d}"
+        return f"{self.page_id}_{self.target:02d}"
 
 
 @dataclass(frozen=True)
@@ -69,11 +76,17 @@ class DrawnCrops(Sequence[LeadCrop]):
     split : {"train", "val", "test", "all"}
     n_non_overlap, n_overlap : int
         The quotas. If the split does not hold as many, it gives what it has: see `len`.
+    box_jitter_mm : float
+        Each side of the box is put on its own, up to so far outside of the lead's ink and a little inside
+        (`crops.cut.BoxJitter`); 0 cuts all crops as the published dataset does.
+    printer : StyleSource, optional
+        Draws the style of each page (`pages.printers`), in place of `style`.
     seed : int
 
     Notes
     -----
-    The crop at an index is a pure function of (config, seed, index).
+    The crop at an index is a pure function of (config, seed, index). Box and style are drawn by the name of
+    the crop and of its page, so that other quotas do not change them.
     """
 
     records: RecordSource
@@ -82,12 +95,16 @@ class DrawnCrops(Sequence[LeadCrop]):
     split: str
     n_non_overlap: int = 185
     n_overlap: int = 100
+    box_jitter_mm: float = 0.0
+    printer: StyleSource | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sheets", tuple(self.sheets))
         if self.n_non_overlap < 0 or self.n_overlap < 0:
             raise ConfigError("the numbers of crops must not be negative")
+        if self.box_jitter_mm < 0:
+            raise ConfigError(f"data.box_jitter_mm must not be negative, got {self.box_jitter_mm}")
 
     @property
     def name(self) -> str:
@@ -108,10 +125,21 @@ class DrawnCrops(Sequence[LeadCrop]):
     def __getitem__(self, index: int) -> LeadCrop:  # type: ignore[override]
         place = self._places[index]
         rng = np.random.default_rng([self.seed, index])
-        return cut(self._plan(place.record_id, place.sheet), place.target, place.crop_id, rng)
+        plan = self._plan(place)
+        return cut(plan, place.target, place.crop_id, rng, self._box(plan, place))
 
-    def _plan(self, record_id: str, sheet: Sheet) -> Plan:
-        return _planned(self.records, record_id, sheet, self.style)  # type: ignore[arg-type]
+    def _plan(self, place: _Place) -> Plan:
+        style = self.style
+        if self.printer is not None:
+            style = self.printer.draw_style(self._named_rng(place.page_id))
+        return _planned(self.records, place.record_id, place.sheet, style)  # type: ignore[arg-type]
+
+    def _box(self, plan: Plan, place: _Place) -> Box:
+        return BoxJitter(self.box_jitter_mm).box(plan, place.target, self._named_rng(place.crop_id))
+
+    def _named_rng(self, name: str) -> np.random.Generator:
+        digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+        return np.random.default_rng([self.seed, int.from_bytes(digest, "big")])
 
     @cached_property
     def _places(self) -> tuple[_Place, ...]:
@@ -122,7 +150,8 @@ class DrawnCrops(Sequence[LeadCrop]):
             for place in places:
                 if not any(wanted.values()):
                     return tuple(kept)
-                has_overlap = overlap(self._plan(place.record_id, place.sheet), place.target)[0] > 0
+                plan = self._plan(place)
+                has_overlap = overlap(plan, place.target, self._box(plan, place))[0] > 0
                 if wanted[has_overlap]:
                     wanted[has_overlap] -= 1
                     kept.append(place)

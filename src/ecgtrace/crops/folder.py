@@ -197,6 +197,7 @@ def read_crop(files: CropFiles, fs_hz: float = PUBLISHED_FS_HZ) -> LeadCrop:
         px_per_mm=row.px_per_mm,
         overlap_px=row.overlap_px,
         crossings=row.crossings,
+        start_px=row.start_px,
     )
 
 
@@ -399,6 +400,7 @@ class FolderTraining(Sequence[LeadCrop]):
             image=np.ascontiguousarray(crop.image[:, left:right]),
             mask=np.ascontiguousarray(crop.mask[:, left:right]),
             signal=crop.signal[shown],
+            start_px=None,
         )
 
     def fingerprint(self) -> str:

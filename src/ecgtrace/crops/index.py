@@ -2,7 +2,8 @@
 
 import csv
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
+from math import isfinite
 from pathlib import Path
 
 from ecgtrace.errors import DataError
@@ -30,6 +31,8 @@ class IndexRow:
         As `crops.cut.overlap` defines them.
     split : str
         `train`, `val`, `test` or `all`: the split of the record.
+    start_px : float or None
+        Where the trace begins, in px of the crop; None, or no such column in the table, where not known.
     """
 
     crop_id: str
@@ -41,9 +44,11 @@ class IndexRow:
     overlap_px: int
     crossings: int
     split: str
+    start_px: float | None = None
 
 
 COLUMNS = tuple(field.name for field in fields(IndexRow))
+_REQUIRED = tuple(field.name for field in fields(IndexRow) if field.default is MISSING)
 
 
 def write_index(path: Path, rows: Iterable[IndexRow]) -> None:
@@ -74,7 +79,7 @@ def read_index(path: Path) -> dict[str, dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            missing = [name for name in _REQUIRED if name not in (reader.fieldnames or ())]
             if missing:
                 raise DataError(
                     f"{path} has no column {', '.join(missing)}; write the set anew, or delete the file to "
@@ -117,6 +122,8 @@ def row_from_text(text: Mapping[str, str], path: Path) -> IndexRow:
 def _number(value: str, kind: object) -> object:
     if kind is str:
         return value
+    if kind == float | None and not value:
+        return None
     try:
         number = int(value) if kind is int else float(value)
     except ValueError:
@@ -125,4 +132,6 @@ def _number(value: str, kind: object) -> object:
         raise ValueError("less than 0")
     if kind is float and not 0 < number < float("inf"):
         raise ValueError("not above 0")
+    if not isfinite(number):
+        raise ValueError("not finite")
     return number

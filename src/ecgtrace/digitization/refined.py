@@ -62,8 +62,8 @@ class Calibration:
     """
     From the features of a sample to the probability that it lies within 0.05 mV of the truth.
 
-    A logistic function. The defaults were fitted on validation crops of the published style: 50 without and
-    100 with overlap, 269,247 samples, by `experiments/reliability/run.py fit=true split=val`.
+    A logistic function. Its numbers, and the command that fitted them, stand in conf/digitizer/refined.yaml;
+    the defaults are the same, for those who call Python (a test holds the two together).
 
     Attributes
     ----------

@@ -108,6 +108,9 @@ class FitOptions:
     tether_weight: float = 0.3
     tolerance: float = 1e-4
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "coarse_edges_px", tuple(self.coarse_edges_px))  # YAML has lists
+
 
 DEFAULT_FIT = FitOptions()
 

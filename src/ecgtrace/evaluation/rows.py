@@ -1,15 +1,11 @@
-"""One CSV row per crop and digitizer, written as the evaluation goes."""
+"""What an evaluation knows of one crop and one digitizer: a CSV row."""
 
-import csv
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from types import TracebackType
-from typing import IO
 
 import pandas as pd
 
-from ecgtrace.errors import DataError
+from ecgtrace.evaluation.row_file import read
 
 OK = "ok"
 DOUBTFUL = "doubtful"
@@ -55,100 +51,19 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
-_TEXT = (
+TEXT = (
     *("crop_id", "record_id", "lead", "layout", "subset", "digitizer", "model"),
     *("status", "message", "doubts"),
 )
 
 
-class RowWriter:
-    """
-    Append rows to a CSV file and flush after each crop, so that a killed run loses at most one.
-
-    Parameters
-    ----------
-    path : Path
-        Made with its folder where absent.
-    resume : bool
-        Keep the rows that are there (the last one is dropped if it was cut short); else start anew.
-    """
-
-    def __init__(self, path: Path, resume: bool) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if resume and path.is_file():
-            _drop_torn_line(path)
-        else:
-            path.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
-        self._file: IO[str] = path.open("a", encoding="utf-8", newline="")
-        self._writer = csv.DictWriter(self._file, COLUMNS, lineterminator="\n")
-
-    def write(self, rows: Iterable[Row]) -> None:
-        """Append the rows of one crop and flush them to the disk."""
-        self._writer.writerows(asdict(row) for row in rows)
-        self._file.flush()
-
-    def __enter__(self) -> "RowWriter":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
-
-
 def read_rows(path: Path) -> pd.DataFrame:
     """
-    Read a rows file; text columns stay text, so record 00123 keeps its zeros.
+    Read a rows file of `evaluate.py`; text columns stay text, so record 00123 keeps its zeros.
 
     Raises
     ------
     DataError
         If the file is missing or lacks a column.
     """
-    if not path.is_file():
-        raise DataError(f"there is no {path}; python evaluate.py writes one into its run folder")
-    try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise DataError(f"{path} cannot be read as rows: {error}") from error
-    missing = [name for name in COLUMNS if name not in rows.columns]
-    if missing:
-        raise DataError(f"{path} has no column {', '.join(missing)}; was it written by an older version?")
-    for name in COLUMNS:
-        if name not in _TEXT:
-            # Python's float, because pandas' own parser may be off by the last bit.
-            rows[name] = [float(text) if text else float("nan") for text in rows[name]]
-    return rows
-
-
-def sort_rows(path: Path, crop_ids: Sequence[str], digitizers: Sequence[str]) -> pd.DataFrame:
-    """Put a finished file into the order of the source, as if it had never been interrupted."""
-    rows = read_rows(path)
-    position = {crop_id: place for place, crop_id in enumerate(crop_ids)}
-    names = [*digitizers, *(name for name in rows["digitizer"].unique() if name not in digitizers)]
-    order = pd.DataFrame(
-        {
-            "crop": rows["crop_id"].map(position).fillna(len(position)),
-            "digitizer": rows["digitizer"].map(names.index),
-        }
-    ).sort_values(["crop", "digitizer"], kind="stable")
-    with path.open(encoding="utf-8", newline="") as file:
-        header, *lines = csv.reader(file)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *(lines[i] for i in order.index)])
-    temporary.replace(path)
-    return read_rows(path)
-
-
-def _drop_torn_line(path: Path) -> None:
-    """Cut the file after its last line end. Messages hold no line ends, so a line is a row."""
-    content = path.read_bytes()
-    kept = content[: content.rfind(b"\n") + 1]
-    if not kept:
-        kept = (",".join(COLUMNS) + "\n").encode()
-    if kept != content:
-        path.write_bytes(kept)
+    return read(path, COLUMNS, TEXT)

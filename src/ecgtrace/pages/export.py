@@ -479,6 +479,7 @@ def index_row(crop: LeadCrop, split: str) -> IndexRow:
         overlap_px=crop.overlap_px,
         crossings=crop.crossings,
         split=split,
+        start_px=crop.start_px,
     )
 
 

@@ -23,7 +23,7 @@ from ecgtrace.reporting.tables import in_table_order
 from ecgtrace.types import FloatArray, GridScale, LeadCrop, LeadSignal
 
 if TYPE_CHECKING:
-    from ecgtrace.evaluation.run import CropSource, DigitizerLike
+    from ecgtrace.evaluation.runner import CropSource, DigitizerLike
 
 # Okabe and Ito's colours, safe for colour-blind readers; mid-tones, so they show on black ink and on paper.
 TRACE_COLOUR = "#E69F00"
@@ -258,7 +258,7 @@ def _plot_covered(axis: Axes, time_s: FloatArray, signal: FloatArray, covered: N
 
 
 def _digitized(digitizer: "DigitizerLike", crop: LeadCrop) -> LeadSignal | None:
-    from ecgtrace.evaluation.run import digitize_crop
+    from ecgtrace.evaluation.runner import digitize_crop
 
     try:
         digitized = digitize_crop(digitizer, crop)

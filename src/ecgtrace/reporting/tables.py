@@ -19,8 +19,10 @@ import pandas as pd
 
 from ecgtrace.evaluation import bootstrap
 from ecgtrace.evaluation.bootstrap import DEFAULT_BOOTSTRAP, BootstrapOptions
-from ecgtrace.evaluation.rows import DOUBTFUL, FAILED, OK
+from ecgtrace.evaluation.derived import MISREAD_DB, READ_DB, with_derived
+from ecgtrace.evaluation.rows import DOUBTFUL, FAILED
 from ecgtrace.evaluation.subsets import ALL, NON_OVERLAP, OVERLAP
+from ecgtrace.reporting import pages
 from ecgtrace.reporting.paper import PAPER, SOURCE
 from ecgtrace.types import FloatArray
 
@@ -35,13 +37,11 @@ TITLES = {
 # First in a table, in this order; others follow as they come.
 _FIRST = ("baseline", "proposed", "ceiling", "refined")
 _REFERENCE = "baseline"
-# Below it the error has more than half the signal's amplitude: nobody would call that read.
-MISREAD_DB = 5.0
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """One line of a table: a summary of one column of the rows, or of one that `with_derived` adds."""
+    """One line of a table: a summary of one column of the rows, or of one that `evaluation.derived` adds."""
 
     key: str
     label: str
@@ -59,11 +59,15 @@ STATISTICS = (
     Statistic("r_std", "r std", "r", "std", 4),
     Statistic("snr_median", "SNR median (dB)", "snr_db", "median", 1),
     Statistic("snr_mean", "SNR mean (dB)", "snr_db", "mean", 1),
+    Statistic("read_share", f"{READ_DB:g} dB or more (share)", "read", "mean", 3),
     Statistic("ok_misread", f"ok, yet below {MISREAD_DB:g} dB (share)", "ok_misread", "mean", 3),
-    Statistic("time0_error_median", "|time 0 error| median (ms)", "abs_time0_error_ms", "median", 1),
-    Statistic("time0_error_p95", "|time 0 error| 95th percentile (ms)", "abs_time0_error_ms", "p95", 1),
-    Statistic("lag_median", "|lag removed| median (ms)", "abs_lag_ms", "median", 1),
-    Statistic("lag_p95", "|lag removed| 95th percentile (ms)", "abs_lag_ms", "p95", 1),
+    Statistic("time0_error_median", "absolute time 0 error, median (ms)", "abs_time0_error_ms", "median", 1),
+    Statistic(
+        "time0_error_p95", "absolute time 0 error, 95th percentile (ms)", "abs_time0_error_ms", "p95", 1
+    ),
+    Statistic("lag_median", "absolute lag removed, median (ms)", "abs_lag_ms", "median", 1),
+    Statistic("lag_p95", "absolute lag removed, 95th percentile (ms)", "abs_lag_ms", "p95", 1),
+    Statistic("scale_found", "scale within 1 % (share)", "scale_found", "mean", 3),
     Statistic("mse_median", "MSE median (mV²)", "mse_mv2", "median", 5),
     Statistic("r_median", "r median", "r", "median", 4),
     Statistic("coverage_mean", "coverage mean", "coverage", "mean", 3),
@@ -215,9 +219,7 @@ def grid(table: SubsetResult) -> tuple[list[str], list[list[str]]]:
 def to_markdown(table: SubsetResult) -> str:
     """Return a table as GitHub Markdown, with its title and the note on the intervals."""
     header, lines = grid(table)
-    rule = ["---", *("---:" for _ in header[1:])]
-    body = "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *lines))
-    return f"### {title(table)}\n\n{body}\n\n{note(table)}\n"
+    return f"### {title(table)}\n\n{pages.table(header, lines)}\n\n{note(table)}\n"
 
 
 def to_html(table: SubsetResult) -> str:
@@ -342,29 +344,6 @@ def _subset_result(name: str, rows: pd.DataFrame, options: BootstrapOptions) -> 
             for digitizer in digitizers
             if _REFERENCE in by_digitizer and digitizer != _REFERENCE
         ],
-    )
-
-
-def with_derived(rows: pd.DataFrame) -> pd.DataFrame:
-    """
-    Add what tables summarise and rows do not hold.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        As `ecgtrace.evaluation.rows.read_rows` gives them.
-
-    Returns
-    -------
-    DataFrame
-        With `abs_time0_error_ms` and `abs_lag_ms`, and `ok_misread`: 1 for what was called ok and has an SNR
-        below `MISREAD_DB`, else 0.
-    """
-    misread = (rows["status"] == OK) & (rows["snr_db"] < MISREAD_DB)
-    return rows.assign(
-        abs_time0_error_ms=rows["time0_error_ms"].astype(float).abs(),
-        abs_lag_ms=rows["lag_ms"].astype(float).abs(),
-        ok_misread=misread.astype(float).where(rows["status"].notna()),
     )
 
 

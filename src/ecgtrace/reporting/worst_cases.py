@@ -24,7 +24,14 @@ from ecgtrace.errors import ConfigError, DataError
 from ecgtrace.evaluation import metrics
 from ecgtrace.evaluation.align import DEFAULT_ALIGN, AlignOptions, align
 from ecgtrace.evaluation.rows import FAILED, read_rows
-from ecgtrace.evaluation.run import PROVENANCE, ROWS, CropSource, DigitizerLike, describe_error, digitize_crop
+from ecgtrace.evaluation.runner import (
+    PROVENANCE,
+    ROWS,
+    CropSource,
+    DigitizerLike,
+    describe_error,
+    digitize_crop,
+)
 from ecgtrace.evaluation.subsets import NON_OVERLAP, OVERLAP
 from ecgtrace.reporting.figures import GRID_COLOUR, overlay_figure
 from ecgtrace.types import FloatArray, LeadCrop, LeadSignal

@@ -22,6 +22,7 @@ from ecgtrace.evaluation import bootstrap
 from ecgtrace.evaluation.bootstrap import BootstrapOptions, Counts
 from ecgtrace.evaluation.rows import FAILED
 from ecgtrace.evaluation.subsets import NON_OVERLAP, OVERLAP
+from ecgtrace.reporting import pages
 from ecgtrace.reproduction import fig_print as fp
 from ecgtrace.reproduction.artefact import Claim, Sources
 from ecgtrace.reproduction.fig_training import read_facts
@@ -259,15 +260,13 @@ def _best_iou(sources: Sources, training: str) -> float:
 
 def to_markdown(table: pd.DataFrame, options: BootstrapOptions, note: str) -> str:
     """Return a table per subset, and what its numbers mean."""
-    header = (
-        "| group | arm | crops | failed | mean r | median SNR (dB) | mean MSE (mV²) | best validation IoU "
-        "| difference in r | difference in r, failures as 0 | difference in SNR (dB) |"
-    )
+    head = ["group", "arm", "crops", "failed", "mean r", "median SNR (dB)", "mean MSE (mV²)"]
+    head += ["best validation IoU", "difference in r", "difference in r, failures as 0"]
+    head += ["difference in SNR (dB)"]
     blocks = []
     for subset in dict.fromkeys(table["subset"]):
-        lines = [f"#### Crops {_SUBSETS[subset]}", "", header, "| --- | --- |" + " ---: |" * 9]
-        lines += [_markdown_line(line) for line in table[table["subset"] == subset].to_dict("records")]
-        blocks.append("\n".join(lines))
+        lines = [_cells(line) for line in table[table["subset"] == subset].to_dict("records")]
+        blocks.append(f"#### Crops {_SUBSETS[subset]}\n\n{pages.table(head, lines, n_text=2)}")
     explained = (
         f"In brackets: {100 * options.level:g} % percentile bootstrap intervals, {options.n_resamples} "
         f"resamples of records, the same for all arms (seed {options.seed}). "
@@ -280,40 +279,23 @@ def to_markdown(table: pd.DataFrame, options: BootstrapOptions, note: str) -> st
     return "\n\n".join([*blocks, explained]) + "\n"
 
 
-def _markdown_line(line: dict[str, Any]) -> str:
+def _cells(line: dict[str, Any]) -> list[str]:
     name = f"{line['arm']} (reference)" if line["reference"] else line["arm"]
     if line["note"]:
-        return f"| {line['group']} | {name} | {line['note']} |" + " |" * 8
-    iou = "" if pd.isna(line["best_val_iou"]) else f"{line['best_val_iou']:.3f}"
-    cells = [
+        return [line["group"], name, line["note"], *[""] * 8]
+    return [
         line["group"],
         name,
         f"{line['n']:.0f}",
         f"{line['n_failed']:.0f}",
-        with_interval(line, "r_mean", ".4f"),
-        with_interval(line, "snr_median", ".1f"),
-        with_interval(line, "mse_mean", ".4f"),
-        iou,
-        with_interval(line, "r_difference", "+.4f"),
-        with_interval(line, "r_difference_all", "+.4f"),
-        with_interval(line, "snr_difference", "+.2f"),
+        pages.cell(line, "r_mean", ".4f"),
+        pages.cell(line, "snr_median", ".1f"),
+        pages.cell(line, "mse_mean", ".4f"),
+        "" if pd.isna(line["best_val_iou"]) else f"{line['best_val_iou']:.3f}",
+        pages.cell(line, "r_difference", "+.4f"),
+        pages.cell(line, "r_difference_all", "+.4f"),
+        pages.cell(line, "snr_difference", "+.2f"),
     ]
-    return f"| {' | '.join(cells)} |"
-
-
-def with_interval(line: dict[str, Any], key: str, form: str) -> str:
-    """
-    Write a number of a line of the table with its interval; empty where there is none.
-
-    Examples
-    --------
-    >>> with_interval({"r_mean": 0.5, "r_mean_low": 0.25, "r_mean_high": 0.625}, "r_mean", ".2f")
-    '0.50 [0.25, 0.62]'
-    """
-    value = line.get(key, float("nan"))
-    if pd.isna(value):
-        return ""
-    return f"{value:{form}} [{line[f'{key}_low']:{form}}, {line[f'{key}_high']:{form}}]"
 
 
 def forest(table: pd.DataFrame) -> Figure:

@@ -1,7 +1,6 @@
 """Figures of samples: 1 (image, mask, signal), 3 (training pair), 8 (grid), 9 (digitized signal)."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import albumentations as A
@@ -19,7 +18,8 @@ from ecgtrace.digitization.proposed import ProposedDigitizer
 from ecgtrace.errors import GridNotFoundError
 from ecgtrace.evaluation import bootstrap, metrics
 from ecgtrace.evaluation.align import align
-from ecgtrace.evaluation.run import digitize_crop, evaluate_crop
+from ecgtrace.evaluation.run import Evaluation
+from ecgtrace.evaluation.runner import digitize_crop, score_crop
 from ecgtrace.pages.jitter import StyleJitter
 from ecgtrace.reporting.figures import pick
 from ecgtrace.reproduction import fig_print as fp
@@ -263,7 +263,11 @@ def fig9(sources: Sources, folder: Path) -> list[Claim]:
     digitizer = ProposedDigitizer(segmenter=NetworkSegmenter(str(weights), precision="float32"))
     crops = fp.validation_crops(sources.cfg)
     rows = pd.DataFrame(
-        [asdict(row) for i in range(len(crops)) for row in evaluate_crop(crops, i, {"proposed": digitizer})]
+        [
+            row
+            for i in range(len(crops))
+            for row in score_crop(crops, i, {"proposed": digitizer}, Evaluation())
+        ]
     )
     fp.save_rows(rows.drop(columns="seconds"), folder, "fig9")
     shown = pick(rows).get("median", rows.iloc[0])

@@ -10,6 +10,7 @@ import pandas as pd
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from ecgtrace.reporting import pages
 from ecgtrace.reproduction.artefact import Artefact
 from ecgtrace.reproduction.runs import Run
 
@@ -86,20 +87,19 @@ def to_markdown(
     ]
     for artefact in artefacts:
         lines += _section(folder, artefact)
-    lines += ["## Runs", "", "| run | seconds | command |", "| --- | --- | --- |"]
-    for run in runs.values():
-        if run.folder.is_dir():
-            lines.append(f"| {run.name} | {_seconds(run)} | `{_without_folders(run.command, cfg)}` |")
+    done = [
+        [run.name, _seconds(run), f"`{_without_folders(run.command, cfg)}`"]
+        for run in runs.values()
+        if run.folder.is_dir()
+    ]
+    lines += ["## Runs", "", pages.table(["run", "seconds", "command"], done, n_text=3)]
     return "\n".join(lines) + "\n"
 
 
 def claims_table(table: pd.DataFrame) -> str:
     """Return the claims as a Markdown table."""
-    lines = ["| artefact | what | paper | ours | holds | why |", "| --- | --- | --- | --- | --- | --- |"]
-    for row in table.to_dict("records"):
-        cells = [str(row[name]).replace("|", "\\|") for name in COLUMNS[:-1]]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    shown = list(COLUMNS[:-1])
+    return pages.table(shown, table[shown].to_numpy().tolist(), n_text=len(shown))
 
 
 def publish(folder: Path, target: Path, runs: Mapping[str, Run]) -> None:
@@ -124,28 +124,9 @@ def publish(folder: Path, target: Path, runs: Mapping[str, Run]) -> None:
     page = target.parent / "README.md"
     if page.is_file():
         table = pd.read_csv(folder / CLAIMS, keep_default_na=False, dtype=str)
-        page.write_text(with_claims(page.read_text(encoding="utf-8"), target.name, table), encoding="utf-8")
-
-
-def with_claims(page: str, name: str, table: pd.DataFrame) -> str:
-    r"""
-    Return a page with the table of claims between its marks; unchanged where it has none.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame([["fig6", "IoU", "0.87", "0.86", "no", "small", "x"]], columns=COLUMNS)
-    >>> print(with_claims("<!-- claims cpu -->\nold\n<!-- end -->", "cpu", table))
-    <!-- claims cpu -->
-    | artefact | what | paper | ours | holds | why |
-    | --- | --- | --- | --- | --- | --- |
-    | fig6 | IoU | 0.87 | 0.86 | no | small |
-    <!-- end -->
-    """
-    begin, end = f"<!-- claims {name} -->", "<!-- end -->"
-    before, mark, rest = page.partition(f"{begin}\n")
-    if not mark or end not in rest:
-        return page
-    return f"{before}{mark}{claims_table(table)}\n{end}{rest.partition(end)[2]}"
+        text, mark = page.read_text(encoding="utf-8"), f"claims {target.name}"
+        if f"<!-- {mark} -->" in text:
+            page.write_text(pages.between_marks(text, mark, claims_table(table)), encoding="utf-8")
 
 
 def _copy(source: Path, target: Path) -> None:

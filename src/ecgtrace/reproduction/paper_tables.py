@@ -19,7 +19,7 @@ from ecgtrace.errors import DataError
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
 from ecgtrace.evaluation.rows import read_rows
 from ecgtrace.evaluation.subsets import NON_OVERLAP, OVERLAP
-from ecgtrace.reporting import tables
+from ecgtrace.reporting import pages, tables
 from ecgtrace.reporting.paper import PAPER
 from ecgtrace.reporting.tables import Comparison, SubsetResult, Summary
 from ecgtrace.reproduction.artefact import Claim, Sources
@@ -351,19 +351,22 @@ def _best_epoch(run: Path, name: str) -> dict[str, Any]:
 
 
 def _iou_markdown(rows: pd.DataFrame, iou: ValidationIou) -> str:
-    header = (
-        "| run | best epoch | validation IoU | training IoU then | epochs | crops per epoch | started from |"
-    )
-    lines = [header, "| --- | ---: | ---: | ---: | ---: | ---: | --- |"]
-    for row in rows.to_dict("records"):
-        then = row["train_iou_then"]
-        lines.append(
-            f"| {row['run']} | {row['best_epoch']} | {row['best_val_iou']:.3f} | "
-            f"{'' if pd.isna(then) else format(then, '.3f')} | {row['epochs']} | {row['crops_per_epoch']} | "
-            f"{row['started_from']} |"
-        )
+    head = ["run", "best epoch", "validation IoU", "training IoU then", "epochs", "crops per epoch"]
+    cells = [
+        [
+            row["run"],
+            row["best_epoch"],
+            f"{row['best_val_iou']:.3f}",
+            "" if pd.isna(row["train_iou_then"]) else f"{row['train_iou_then']:.3f}",
+            row["epochs"],
+            row["crops_per_epoch"],
+            row["started_from"],
+        ]
+        for row in rows.to_dict("records")
+    ]
     low, high = iou.interval
-    lines += [
+    lines = [
+        pages.table([*head, "started from"], cells),
         "",
         f"The paper: {PAPER_IOU} (U-Net). The U-Net's saved weights once more on its {iou.n_windows} "
         f"validation windows: {iou.value:.3f}, 95 % bootstrap interval over records [{low:.3f}, {high:.3f}]. "

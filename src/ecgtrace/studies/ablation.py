@@ -1,10 +1,9 @@
 """
 What is each part of `refined` worth? Arms that go without one part, against the whole, crop by crop.
 
-All arms read the same crops with the same network. `main` is what experiments/ablation_refined/run.py calls.
+All arms read the same crops with the same network. `STUDY` is what experiments/ablation_refined/run.py runs.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,50 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from ecgtrace.errors import ConfigError
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
 from ecgtrace.evaluation.rows import FAILED
-from ecgtrace.evaluation.run import CropSource, EvaluationOptions, evaluate_many
-from ecgtrace.studies import common
+from ecgtrace.reporting import pages
+from ecgtrace.studies import common, study
+from ecgtrace.studies.study import Report, Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURE = "ablation_refined"
-PUBLISHED = (common.ROWS, common.SUMMARY, common.PROVENANCE, f"{FIGURE}.png", f"{FIGURE}.pdf")
-_ARM_KEYS = {"name", "what", "digitizer", "overrides"}
-
-
-def arms_of(cfg: DictConfig) -> tuple[dict[str, str], dict[str, DictConfig]]:
-    """
-    Return what each arm is and its configuration, by name; the first is what the others are held against.
-
-    Raises
-    ------
-    ConfigError
-        If there are not two, two have one name, or one is not written as it should be.
-    """
-    what: dict[str, str] = {}
-    configs: dict[str, DictConfig] = {}
-    for arm in cfg.arms:
-        if not {"name", "what"} <= set(arm) <= _ARM_KEYS:
-            raise ConfigError(f"arms: each has name, what, and may have digitizer and overrides, got {arm}")
-        if arm.name in what:
-            raise ConfigError(f"arms: {arm.name} is there twice")
-        of = arm.get("digitizer", "refined")
-        if of not in cfg.digitizers:
-            raise ConfigError(f"arms: {arm.name} is of {of}; choose of {', '.join(cfg.digitizers)}")
-        base: Any = OmegaConf.to_container(cfg.digitizers[of], resolve=True)
-        overrides: Any = OmegaConf.to_container(arm.get("overrides") or OmegaConf.create(), resolve=True)
-        what[arm.name], configs[arm.name] = (
-            arm.what,
-            OmegaConf.create({**base, **overrides, "name": arm.name}),
-        )
-    if len(what) < 2:
-        raise ConfigError("arms: name the whole and at least one to hold against it")
-    return what, configs
 
 
 def compare(rows: pd.DataFrame, names: Sequence[str], options: BootstrapOptions) -> pd.DataFrame:
@@ -97,36 +64,42 @@ def compare(rows: pd.DataFrame, names: Sequence[str], options: BootstrapOptions)
     return summary.merge(pd.DataFrame(lines), on=["subset", "digitizer"], how="left")
 
 
-def to_markdown(summary: pd.DataFrame, what: Mapping[str, str], options: BootstrapOptions) -> str:
-    """Return a table for each subset, and what its numbers mean."""
+def report(rows: pd.DataFrame, cfg: DictConfig, page_folder: Path) -> Report:
+    """Return a table for each subset, and the figure of the gains."""
+    from ecgtrace.reproduction import fig_print as fp
+
+    what, _ = study.arms_of(cfg)
+    options = instantiate(cfg.bootstrap)
+    summary = compare(rows, list(what), options)
+
+    def draw(folder: Path) -> None:
+        with fp.print_style():
+            fp.save(figure(summary, what, options.level), folder, FIGURE)
+
+    return Report(summary, {"tables": tables(summary, what), "whole": next(iter(what))}, draw)
+
+
+def tables(summary: pd.DataFrame, what: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return title and table of each subset."""
     whole = next(iter(what))
     head = ["arm", "failed", "MSE (mV²)", "r", "median SNR (dB)"]
     head += [f"{how} gain of {whole} (dB)" for how in ("mean", "median")] + [f"{whole} better in"]
-    blocks = []
+    found = []
     for subset, part in summary.groupby("subset", sort=False):
         lines = [_line(line, what) for line in part.to_dict("records")]
-        blocks += [
-            f"### Crops {common.SUBSETS[str(subset)]} (n={part['n'].max()})",
-            common.table(head, lines),
-        ]
-    blocks.append(
-        f"Gain: SNR of a crop with {whole}, less that with the arm; mean and median over all crops, a failed "
-        "one as 0 dB (`summary.csv` has those of the crops that neither failed on, too). In brackets: "
-        f"{100 * options.level:g} % percentile bootstrap intervals, {options.n_resamples} resamples of "
-        f"{options.unit}s, the same for all arms (seed {options.seed})."
-    )
-    return "\n\n".join(blocks)
+        found.append((f"Crops {common.SUBSETS[str(subset)]} (n={part['n'].max()})", pages.table(head, lines)))
+    return found
 
 
-def _line(line: Mapping[str, Any], what: Mapping[str, str]) -> list[str]:
+def _line(line: Mapping[Any, Any], what: Mapping[str, str]) -> list[str]:
     return [
         what[line["digitizer"]],
         str(line["n_failed"]),
-        common.cell(line, "mse_mean", ".5f"),
-        common.cell(line, "r_mean", ".4f"),
-        common.cell(line, "snr_median", ".1f"),
-        common.cell(line, "gain_mean", "+.2f"),
-        common.cell(line, "gain_median", "+.2f"),
+        pages.cell(line, "mse_mean", ".5f"),
+        pages.cell(line, "r_mean", ".4f"),
+        pages.cell(line, "snr_median", ".1f"),
+        pages.cell(line, "gain_mean", "+.2f"),
+        pages.cell(line, "gain_median", "+.2f"),
         "" if pd.isna(line["n_better"]) else f"{line['n_better']:.0f} of {line['n']}",
     ]
 
@@ -173,44 +146,4 @@ def figure(summary: pd.DataFrame, what: Mapping[str, str], level: float) -> "Fig
     return shown
 
 
-def main(cfg: DictConfig, page_folder: Path) -> pd.DataFrame:
-    """
-    Do the study as configured.
-
-    Parameters
-    ----------
-    cfg : DictConfig
-        As conf/ablation_refined.yaml. Everything is written into `cfg.output_dir`.
-    page_folder : Path
-        Where `publish=true` puts the results, and whose README.md gets the tables.
-
-    Returns
-    -------
-    DataFrame
-        What summary.csv holds.
-    """
-    from ecgtrace.reproduction import fig_print as fp
-
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # says ten lines for each font of each PDF
-    folder = Path(cfg.output_dir)
-    options = EvaluationOptions(
-        align=instantiate(cfg.align), workers=cfg.workers, progress=cfg.progress, resume=True
-    )
-    resampling: BootstrapOptions = instantiate(cfg.bootstrap)
-    what, configs = arms_of(cfg)
-    network = common.SharedNetwork(instantiate(cfg.segmenter))
-    digitizers = {name: common.build(config, network) for name, config in configs.items()}
-    source: CropSource = instantiate(cfg.data, _convert_="object")
-    common.begin(cfg, folder, "ablation_refined", source, configs, digitizers)
-
-    rows = evaluate_many(source, digitizers, folder / common.ROWS, options)
-    summary = compare(rows, list(what), resampling)
-    common.write(summary, folder / common.SUMMARY)
-    with fp.print_style():
-        fp.save(figure(summary, what, resampling.level), folder, FIGURE)
-    text = to_markdown(summary, what, resampling)
-    print(text)
-    print(f"rows: {folder / common.ROWS}\nfigure: {folder / FIGURE}.png")
-    if cfg.publish:
-        common.publish(folder, PUBLISHED, text, page_folder)
-    return summary
+STUDY = Study("ablation_refined", report)

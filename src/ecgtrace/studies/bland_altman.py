@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from ecgtrace.evaluation import bootstrap
 from ecgtrace.evaluation.bootstrap import DEFAULT_BOOTSTRAP, BootstrapOptions
 from ecgtrace.evaluation.subsets import NON_OVERLAP, OVERLAP
+from ecgtrace.reporting import pages
 from ecgtrace.studies.clinical import MEASURES, NOT_MEASURED, NOT_ON_TRUTH, OK
 from ecgtrace.types import FloatArray
 
@@ -150,12 +151,12 @@ def to_markdown(summary: pd.DataFrame) -> str:
         if part.empty:
             continue
         digitizers = list(part["digitizer"].unique())
-        lines = [f"| {title} | {' | '.join(digitizers)} |", f"| --- |{' --- |' * len(digitizers)}"]
+        lines = []
         for measure in MEASURES:
             some = part[part["measure"] == measure.name].set_index("digitizer")
             cells = [_cell(some.loc[name]) for name in digitizers]
-            lines.append(f"| {measure.title} ({measure.unit}) | {' | '.join(cells)} |")
-        blocks.append("\n".join(lines))
+            lines.append([f"{measure.title} ({measure.unit})", *cells])
+        blocks.append(pages.table([title, *digitizers], lines, n_text=1 + len(digitizers)))
     return "\n\n".join(blocks)
 
 

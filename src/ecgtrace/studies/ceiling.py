@@ -2,11 +2,12 @@
 What does the reading cost? Ways to read the same crops, from the true mask to the picture alone.
 
 A reading is a digitizer. Those here are the plain ones; conf/ceiling.yaml puts them beside `ceiling` and
-`refined`. `main` is what experiments/ceiling/run.py calls.
+`refined`. `STUDY` is what experiments/ceiling/run.py runs.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,12 @@ from ecgtrace.digitization.postprocess import ink_extent
 from ecgtrace.digitization.proposed import column_centres
 from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.errors import ConfigError, TraceNotFoundError
-from ecgtrace.evaluation.bootstrap import BootstrapOptions
-from ecgtrace.evaluation.run import CropSource, EvaluationOptions, evaluate_many
-from ecgtrace.studies import common
+from ecgtrace.reporting import pages
+from ecgtrace.studies import common, study
+from ecgtrace.studies.study import Report, Study
 from ecgtrace.types import GridScale, LeadSignal
 from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S, px_to_s
 
-PUBLISHED = (common.ROWS, common.SUMMARY, common.PROVENANCE)
 _TIME_TOLERANCE_SAMPLES = 1e-6  # rounding must not lose the last sample
 
 
@@ -170,89 +170,29 @@ class StrokeOnMask:
         return on_mask(drawn, mask=ink.astype(np.float32))
 
 
-def readings_of(cfg: DictConfig) -> tuple[dict[str, str], dict[str, DictConfig]]:
-    """
-    Return what each reading does and its configuration, by name, in the order of the table.
-
-    Raises
-    ------
-    ConfigError
-        If two have one name, or one lacks what it does or its digitizer.
-    """
-    what: dict[str, str] = {}
-    configs: dict[str, DictConfig] = {}
-    for reading in cfg.readings:
-        if set(reading) != {"name", "what", "digitizer"}:
-            raise ConfigError(f"readings: each has name, what and digitizer, got {', '.join(reading)}")
-        if reading.name in what:
-            raise ConfigError(f"readings: {reading.name} is there twice")
-        what[reading.name], configs[reading.name] = reading.what, reading.digitizer
-    return what, configs
-
-
-def to_markdown(summary: pd.DataFrame, what: Mapping[str, str], options: BootstrapOptions) -> str:
-    """Return a table for each subset, and what its numbers mean."""
+def report(rows: pd.DataFrame, cfg: DictConfig, page_folder: Path) -> Report:
+    """Return a table for each subset."""
+    what, _ = study.arms_of(cfg, "readings")
+    summary = common.summarize(rows, list(what), instantiate(cfg.bootstrap))
     head = ["reading", "failed", "MSE (mV²)", "r", "mean SNR (dB)", "median SNR (dB)"]
-    blocks = []
+    tables = []
     for subset, part in summary.groupby("subset", sort=False):
         lines = [_line(line, what) for line in part.to_dict("records")]
-        blocks += [
-            f"### Crops {common.SUBSETS[str(subset)]} (n={part['n'].max()})",
-            common.table(head, lines),
-        ]
-    blocks.append(
-        f"MSE, r and SNR are means over crops but for the last column. In brackets: "
-        f"{100 * options.level:g} % percentile bootstrap intervals, {options.n_resamples} resamples of "
-        f"{options.unit}s, the same for "
-        f"all readings (seed {options.seed})."
-    )
-    return "\n\n".join(blocks)
+        tables.append(
+            (f"Crops {common.SUBSETS[str(subset)]} (n={part['n'].max()})", pages.table(head, lines))
+        )
+    return Report(summary, {"tables": tables})
 
 
-def _line(line: Mapping[str, Any], what: Mapping[str, str]) -> Sequence[str]:
+def _line(line: Mapping[Any, Any], what: Mapping[str, str]) -> list[str]:
     return [
         what[line["digitizer"]],
         str(line["n_failed"]),
-        common.cell(line, "mse_mean", ".5f"),
-        common.cell(line, "r_mean", ".4f"),
-        common.cell(line, "snr_mean", ".1f"),
-        common.cell(line, "snr_median", ".1f"),
+        pages.cell(line, "mse_mean", ".5f"),
+        pages.cell(line, "r_mean", ".4f"),
+        pages.cell(line, "snr_mean", ".1f"),
+        pages.cell(line, "snr_median", ".1f"),
     ]
 
 
-def main(cfg: DictConfig, page_folder: Path) -> pd.DataFrame:
-    """
-    Do the study as configured.
-
-    Parameters
-    ----------
-    cfg : DictConfig
-        As conf/ceiling.yaml. Everything is written into `cfg.output_dir`.
-    page_folder : Path
-        Where `publish=true` puts the results, and whose README.md gets the tables.
-
-    Returns
-    -------
-    DataFrame
-        What summary.csv holds.
-    """
-    folder = Path(cfg.output_dir)
-    options = EvaluationOptions(
-        align=instantiate(cfg.align), workers=cfg.workers, progress=cfg.progress, resume=True
-    )
-    resampling: BootstrapOptions = instantiate(cfg.bootstrap)
-    what, configs = readings_of(cfg)
-    network = common.SharedNetwork(instantiate(cfg.segmenter))
-    digitizers = {name: common.build(config, network) for name, config in configs.items()}
-    source: CropSource = instantiate(cfg.data, _convert_="object")
-    common.begin(cfg, folder, "ceiling", source, configs, digitizers)
-
-    rows = evaluate_many(source, digitizers, folder / common.ROWS, options)
-    summary = common.summarize(rows, list(what), resampling)
-    common.write(summary, folder / common.SUMMARY)
-    text = to_markdown(summary, what, resampling)
-    print(text)
-    print(f"rows: {folder / common.ROWS}")
-    if cfg.publish:
-        common.publish(folder, PUBLISHED, text, page_folder)
-    return summary
+STUDY = Study("ceiling", report, arms=partial(study.listed_arms, key="readings"))

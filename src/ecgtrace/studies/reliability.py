@@ -2,14 +2,13 @@
 Does the confidence of a sample mean something? And the fit that makes it mean it.
 
 A confidence is meant as the probability that its sample lies within 0.05 mV of the truth. Over many samples
-this can be counted: of those with confidence around c, a share c should. `main` is what
-experiments/reliability/run.py calls.
+this can be counted: of those with confidence around c, a share c should. `STUDY` is what
+experiments/reliability/run.py runs; `fit` is what it does with fit=true.
 """
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,18 +16,22 @@ import numpy as np
 import pandas as pd
 from hydra.utils import instantiate
 from numpy.typing import NDArray
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
+from ecgtrace.crops.drawn import DrawnCrops
 from ecgtrace.digitization.refined import FEATURES, Calibration
 from ecgtrace.errors import ConfigError, DataError
 from ecgtrace.evaluation import bootstrap
-from ecgtrace.evaluation.align import AlignOptions, find_lag, sample_at
+from ecgtrace.evaluation.align import DEFAULT_ALIGN, AlignOptions, find_lag, sample_at
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
-from ecgtrace.evaluation.run import CropSource, describe_error
-from ecgtrace.evaluation.subsets import subset_of
+from ecgtrace.evaluation.runner import CropSource, describe_error, digitize_crop
+from ecgtrace.evaluation.subsets import NON_OVERLAP, OVERLAP
 from ecgtrace.provenance import provenance
-from ecgtrace.studies import common
+from ecgtrace.reporting import pages
+from ecgtrace.studies import common, study
+from ecgtrace.studies.conditions import changed_style
+from ecgtrace.studies.study import Report, Study
 from ecgtrace.types import FloatArray, LeadCrop, LeadSignal
 
 if TYPE_CHECKING:
@@ -36,11 +39,29 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+NAME = "reliability"
 FIGURE = "reliability"
-CROPS = "crops.csv"
-PUBLISHED = (CROPS, common.SUMMARY, common.PROVENANCE, f"{FIGURE}.png", f"{FIGURE}.pdf")
+ENTERING, CROSSING, DAMAGED = "entering", "crossing", "damaged"
+SUBSETS = {
+    NON_OVERLAP: "without overlap",
+    OVERLAP: "with overlap",
+    ENTERING: "that other leads enter",
+    CROSSING: "that other leads cross",
+    DAMAGED: "of damaged pages",
+}
+TEXT = ("crop_id", "record_id", "subset", "digitizer")
+_COUNTS = ("n", "n_right", "n_missing", "n_high", "n_high_right", "confidence_sum")
+COLUMNS = (*TEXT, "bin", *_COUNTS)
 _HIGH = 0.9
 _LEAST_SHOWN = 50
+# Okabe and Ito's colours; markers differ too, so that a grey print stays readable.
+_SERIES = {
+    NON_OVERLAP: ("#0072B2", "o"),
+    OVERLAP: ("#D55E00", "D"),
+    ENTERING: ("#E69F00", "D"),
+    CROSSING: ("#D55E00", "^"),
+    DAMAGED: ("#000000", "s"),
+}
 
 
 class Judged(NamedTuple):
@@ -49,7 +70,7 @@ class Judged(NamedTuple):
     crop: LeadCrop
     confidence: FloatArray
     right: NDArray[np.bool_]
-    features: FloatArray | None = None
+    features: FloatArray
 
 
 class Recorder:
@@ -158,14 +179,63 @@ def fit_calibration(
     return Calibration(float(beta[0]), tuple(float(v) for v in beta[1:])), loss
 
 
-def count_by_bin(judged: Judged, bin_width: float) -> pd.DataFrame:
-    """Count the samples of a crop, those that are right, and the sum of confidences, by bin of confidence."""
-    last = round(1 / bin_width) - 1
-    index = np.minimum((judged.confidence / bin_width + 1e-9).astype(int), last)
-    frame = pd.DataFrame({"bin": index, "right": judged.right, "confidence": judged.confidence})
-    frame["missing"] = judged.confidence == 0
-    frame["high"] = judged.confidence >= _HIGH
-    frame["high_right"] = frame["high"] & judged.right
+@dataclass(frozen=True)
+class Counting:
+    """
+    The score: for each bin of confidence, how many samples of a crop are in it, and how many are right.
+
+    Attributes
+    ----------
+    tolerance_mv, bin_width : float
+    align : AlignOptions
+    """
+
+    tolerance_mv: float = 0.05
+    bin_width: float = 0.05
+    align: AlignOptions = DEFAULT_ALIGN
+    columns: tuple[str, ...] = COLUMNS
+    text: Sequence[str] = TEXT
+
+    @property
+    def rows_each(self) -> int:
+        """How many bins there are."""
+        return round(1 / self.bin_width)
+
+    def rows(self, crop: LeadCrop, index: int, arm: str, digitizer: Any) -> list[dict[str, Any]]:
+        """Digitize a crop and count; the samples of one that fails are not recovered."""
+        try:
+            signal = digitize_crop(digitizer, crop)
+            confidence, right, _ = judge(crop, signal, self.tolerance_mv, self.align)
+        except Exception as error:  # any failure of a crop must not end the study
+            _log.warning("%s: %s", crop.crop_id, describe_error(error))
+            confidence, right = judge_failed(crop, digitizer.fs_hz)
+        counts = count_by_bin(confidence, right, self.bin_width)
+        what = {"record_id": crop.record_id, "subset": kind_of(crop)}
+        return [{**what, **line} for line in counts.reset_index().to_dict("records")]
+
+    def unread(
+        self, source: CropSource, index: int, arm: str, digitizer: Any, error: Exception
+    ) -> list[dict[str, Any]]:
+        """A crop that cannot be read has no samples."""
+        _log.warning("%s: %s", source.crop_id(index), describe_error(error))
+        return []
+
+
+def kind_of(crop: LeadCrop) -> str:
+    """Tell a crop without ink of others, one that others enter, and one that they cross."""
+    if crop.overlap_px == 0:
+        return NON_OVERLAP
+    return CROSSING if crop.crossings > 0 else ENTERING
+
+
+def count_by_bin(confidence: FloatArray, right: NDArray[np.bool_], bin_width: float) -> pd.DataFrame:
+    """Count samples, those that are right, and the sum of confidences, for each bin of confidence."""
+    n_bins = round(1 / bin_width)
+    index = np.minimum((confidence / bin_width + 1e-9).astype(int), n_bins - 1)
+    frame = pd.DataFrame({"bin": index, "right": right, "confidence": confidence})
+    frame["missing"] = confidence == 0
+    frame["high"] = confidence >= _HIGH
+    frame["high_right"] = frame["high"] & right
     counts = frame.groupby("bin").agg(
         n=("right", "size"),
         n_right=("right", "sum"),
@@ -174,10 +244,7 @@ def count_by_bin(judged: Judged, bin_width: float) -> pd.DataFrame:
         n_high_right=("high_right", "sum"),
         confidence_sum=("confidence", "sum"),
     )
-    counts.insert(0, "subset", subset_of(judged.crop))
-    counts.insert(0, "record_id", judged.crop.record_id)
-    counts.insert(0, "crop_id", judged.crop.crop_id)
-    return counts.reset_index()
+    return counts.reindex(pd.RangeIndex(n_bins, name="bin"), fill_value=0)
 
 
 def summarize(counts: pd.DataFrame, bin_width: float, options: BootstrapOptions) -> pd.DataFrame:
@@ -187,7 +254,7 @@ def summarize(counts: pd.DataFrame, bin_width: float, options: BootstrapOptions)
     Parameters
     ----------
     counts : DataFrame
-        As `count_by_bin` of every crop, one below the other.
+        The rows of `Counting`; where they have a `page`, those of a damaged one are the subset `damaged`.
     bin_width : float
     options : BootstrapOptions
 
@@ -199,7 +266,8 @@ def summarize(counts: pd.DataFrame, bin_width: float, options: BootstrapOptions)
         `n_missing`.
     """
     lines = []
-    for subset in [*common.subsets_of(counts), "all"]:
+    counts = counts[counts["n"] > 0]
+    for subset in [*subsets_of(counts), "all"]:
         part = counts if subset == "all" else counts[counts["subset"] == subset]
         crop_ids, resamples = common.resamples(part, options)
         total = int(part["n"].sum())
@@ -247,8 +315,10 @@ def figure(summary: pd.DataFrame, bin_width: float, tolerance_mv: float) -> "Fig
     drawn = fp.new_figure((4.2, 5.0))
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot([0, 1], [0, 1], color=fp.PALE, linewidth=1, zorder=0)
-    series = ((common.NON_OVERLAP, fp.BLUE, "o", -1), (common.OVERLAP, fp.ORANGE, "D", 1))
-    for name, colour, marker, side in series:
+    shown = subsets_of(summary)
+    for place, name in enumerate(shown):
+        colour, marker = _SERIES[name]
+        side = 0.0 if len(shown) == 1 else 2 * place / (len(shown) - 1) - 1
         bins = summary[(summary["subset"] == name) & (summary["bin"] != "high")]
         part = bins[bins["n"] - bins["n_missing"] >= _LEAST_SHOWN]
         # Rounding may leave the share a hair outside of its interval.
@@ -262,10 +332,10 @@ def figure(summary: pd.DataFrame, bin_width: float, tolerance_mv: float) -> "Fig
             markersize=4,
             linewidth=1,
             color=colour,
-            label=f"crops {common.SUBSETS[name]}",
+            label=SUBSETS[name],
         )
-        middle = bins["bin"].astype(float) + bin_width * (0.5 + 0.2 * side)
-        below.bar(middle, bins["share_of_samples"], width=0.4 * bin_width, color=colour)
+        middle = bins["bin"].astype(float) + bin_width * (0.5 + 0.3 * side)
+        below.bar(middle, bins["share_of_samples"], width=0.8 * bin_width / len(shown), color=colour)
     above.set_ylabel(f"share within {tolerance_mv:g} mV, with interval")
     above.set_ylim(0, 1.03)
     above.legend(loc="upper left")
@@ -278,10 +348,10 @@ def figure(summary: pd.DataFrame, bin_width: float, tolerance_mv: float) -> "Fig
     return drawn
 
 
-def to_markdown(summary: pd.DataFrame, tolerance_mv: float, options: BootstrapOptions) -> str:
+def to_markdown(summary: pd.DataFrame, tolerance_mv: float) -> str:
     """Return the headline for each subset."""
     lines = []
-    for subset in [name for name in (*common.SUBSETS, "all") if name in set(summary["subset"])]:
+    for subset in [*subsets_of(summary), "all"]:
         part = summary[summary["subset"] == subset]
         high = part[part["bin"] == "high"].iloc[0]
         bins = part[part["bin"] != "high"]
@@ -291,7 +361,7 @@ def to_markdown(summary: pd.DataFrame, tolerance_mv: float, options: BootstrapOp
         claimed, found = ((low[key] * low["n"]).sum() / max(n_low, 1) for key in ("confidence", "right"))
         lines.append(
             [
-                common.SUBSETS.get(subset, "all crops"),
+                SUBSETS.get(subset, "all crops"),
                 str(int(total)),
                 f"{100 * high['share_of_samples']:.1f} %",
                 "{:.2f} [{:.2f}, {:.2f}] %".format(*(100 * high[["right", "right_low", "right_high"]])),
@@ -313,102 +383,49 @@ def to_markdown(summary: pd.DataFrame, tolerance_mv: float, options: BootstrapOp
         "not recovered",
         "calibration error",
     ]
-    note = (
-        "Claimed: mean confidence; found: share within the tolerance. Calibration error: the distance of the "
-        "two over bins of confidence, a mean over samples. "
-        f"In brackets: {100 * options.level:g} % percentile bootstrap intervals, {options.n_resamples} "
-        f"resamples of {options.unit}s (seed {options.seed})."
-    )
-    return f"{common.table(head, lines)}\n\n{note}"
+    return pages.table(head, lines)
 
 
-def judge_all(cfg: DictConfig, source: CropSource, digitizer: Any) -> Iterator[Judged]:
+def fit(cfg: DictConfig) -> Calibration:
     """
-    Digitize every crop; the samples of those that fail are not recovered.
+    Fit the calibration on the configured crops, each of the same weight, and print it as YAML.
 
-    Parameters
-    ----------
-    cfg : DictConfig
-        As conf/reliability.yaml. With `fit` the features come along, and samples that
-        were not recovered are left out: their confidence is 0 whatever is fitted.
-    source : CropSource
-    digitizer : object
-
-    Yields
-    ------
-    Judged
-    """
-    align: AlignOptions = instantiate(cfg.align)
-    recorder = Recorder(digitizer.calibration) if cfg.fit else None
-    asked = digitizer if recorder is None else replace(digitizer, calibration=recorder)
-    for index in tqdm(range(len(source)), unit="crop", disable=not cfg.progress):
-        crop = source[index]
-        try:
-            signal = asked(crop.image)
-            confidence, right, inside = judge(crop, signal, cfg.tolerance_mv, align)
-        except Exception as error:  # any failure of a crop must not end the study
-            _log.warning("%s: %s", crop.crop_id, describe_error(error))
-            if recorder is None:
-                yield Judged(crop, *judge_failed(crop, digitizer.fs_hz))
-            continue
-        if recorder is None or recorder.features is None:
-            yield Judged(crop, confidence, right)
-        else:
-            claimed = confidence > 0
-            yield Judged(crop, confidence[claimed], right[claimed], recorder.features[inside][claimed])
-
-
-def main(cfg: DictConfig, page_folder: Path) -> pd.DataFrame | Calibration:
-    """
-    Do the study, or with `fit=true` fit the calibration, as configured.
-
-    Parameters
-    ----------
-    cfg : DictConfig
-        As conf/reliability.yaml. Everything is written into `cfg.output_dir`.
-    page_folder : Path
-        Where `publish=true` puts the results, and whose README.md gets the table.
-
-    Returns
-    -------
-    DataFrame or Calibration
+    Samples that were not recovered are left out: their confidence is 0 whatever is fitted.
 
     Raises
     ------
     ConfigError
         If the test split is to be fitted on, or a digitizer that has nothing to fit.
+    DataError
+        If no crop was digitized.
     """
-    if cfg.fit and cfg.split == "test":
-        raise ConfigError("fit=true on the test split would make its numbers worthless; add split=val")
+    if cfg.split == "test":
+        raise ConfigError("fit=true on the test split would make its numbers worthless; leave split=val")
     digitizer: Any = instantiate(cfg.digitizer)
-    if cfg.fit and not hasattr(digitizer, "calibration"):
+    if not hasattr(digitizer, "calibration"):
         raise ConfigError(f"fit=true: {digitizer.name} has no calibration; choose digitizer=refined")
-    source: CropSource = instantiate(cfg.data, _convert_="object")
-    folder = Path(cfg.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    facts = provenance(cfg)
-    facts["command"] = facts["command"].replace(" run.py", " experiments/reliability/run.py", 1)
-    facts["n_crops"], facts["model"] = len(source), str(getattr(digitizer, "model", ""))
-    (folder / common.PROVENANCE).write_text(json.dumps(facts, indent=2, default=str) + "\n", encoding="utf-8")
-    judged = judge_all(cfg, source, digitizer)
-    return (
-        _fit(cfg, list(judged), digitizer.calibration)
-        if cfg.fit
-        else _report(cfg, list(judged), folder, page_folder)
-    )
-
-
-def _fit(cfg: DictConfig, judged: Sequence[Judged], now: Calibration) -> Calibration:
-    usable = [j for j in judged if j.features is not None and len(j.right)]
-    if not usable:
+    sources = sources_of(cfg)
+    judged = [
+        one
+        for name, source in sources.items()
+        for one in judge_all(source, digitizer, cfg.tolerance_mv, instantiate(cfg.align), name, cfg.progress)
+    ]
+    if not judged:
         raise DataError("no crop of the split was digitized, so there is nothing to fit")
-    features = np.concatenate([j.features for j in usable if j.features is not None])
-    right = np.concatenate([j.right for j in usable])
-    weight = np.concatenate([np.full(len(j.right), 1 / len(j.right)) for j in usable])
-    before = np.clip(now.confidence(features), 1e-12, 1 - 1e-12)
+    features = np.concatenate([one.features for one in judged])
+    right = np.concatenate([one.right for one in judged])
+    weight = np.concatenate([np.full(len(one.right), 1 / len(one.right)) for one in judged])
+    before = np.clip(digitizer.calibration.confidence(features), 1e-12, 1 - 1e-12)
     loss_before = -np.sum(weight * np.where(right, np.log(before), np.log(1 - before))) / weight.sum()
     calibration, loss = fit_calibration(features, right, weight, cfg.penalty)
-    print(f"{len(usable)} crops, {len(right)} samples; log loss {loss_before:.4f} before, {loss:.4f} after")
+    facts = provenance(cfg)
+    command = facts["command"].replace(" run.py", f" experiments/{NAME}/run.py", 1)
+    crops = pd.Series([kind_of(one.crop) for one in judged]).value_counts()
+    print(f"log loss {loss_before:.4f} before, {loss:.4f} after")
+    print(f"# by {study.printed_command({'command': command})}")
+    state = f"{str(facts['commit'])[:7]}{' with changes' if facts['dirty'] else ''}"
+    print(f"# at commit {state}: {len(right)} samples of")
+    print("# " + ", ".join(f"{count} crops {SUBSETS[name]}" for name, count in crops.items()))
     print("calibration:")
     print("  _target_: ecgtrace.digitization.refined.Calibration")
     print(f"  intercept: {calibration.intercept:.3f}")
@@ -416,19 +433,115 @@ def _fit(cfg: DictConfig, judged: Sequence[Judged], now: Calibration) -> Calibra
     return calibration
 
 
-def _report(cfg: DictConfig, judged: Sequence[Judged], folder: Path, page_folder: Path) -> pd.DataFrame:
+def judge_all(
+    source: CropSource,
+    digitizer: Any,
+    tolerance_mv: float,
+    align: AlignOptions,
+    name: str = "",
+    progress: bool = False,
+) -> Iterator[Judged]:
+    """
+    Digitize every crop, with the features behind each confidence; those that fail are left out.
+
+    Yields
+    ------
+    Judged
+        Of the samples that were recovered.
+    """
+    recorder = Recorder(digitizer.calibration)
+    asked = replace(digitizer, calibration=recorder)
+    for index in tqdm(range(len(source)), desc=name, unit="crop", disable=not progress):
+        crop = source[index]
+        recorder.features = None
+        try:
+            signal = asked(crop.image)
+            confidence, right, inside = judge(crop, signal, tolerance_mv, align)
+        except Exception as error:  # any failure of a crop must not end the fit
+            _log.warning("%s: %s", crop.crop_id, describe_error(error))
+            continue
+        claimed = confidence > 0
+        if recorder.features is not None and claimed.any():
+            yield Judged(crop, confidence[claimed], right[claimed], recorder.features[inside][claimed])
+
+
+def sources_of(cfg: DictConfig) -> dict[str, CropSource]:
+    """
+    Return the crops of each kind of page in `cfg.pages`.
+
+    Raises
+    ------
+    ConfigError
+        If the crops are not drawn, or a page is not written as it should be.
+    """
+    crops = instantiate(cfg.data, _convert_="object")
+    if not isinstance(crops, DrawnCrops):
+        raise ConfigError("reliability is measured on drawn crops: leave data=drawn")
+    sources: dict[str, CropSource] = {}
+    for entry in cfg.pages:
+        if set(entry) - {"printer"} != {"name", "style"}:
+            raise ConfigError(f"pages: each has name and style, and may have printer, got {entry}")
+        style = changed_style(crops.style, OmegaConf.to_container(entry.style, resolve=True))
+        printer = instantiate(entry.get("printer"), _convert_="object")
+        sources[entry.name] = replace(crops, style=style, printer=printer)
+    return sources
+
+
+def report(rows: pd.DataFrame, cfg: DictConfig, page_folder: Path) -> Report:
+    """Return the table and the figure."""
     from ecgtrace.reproduction import fig_print as fp
 
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # says ten lines for each font of each PDF
-    resampling: BootstrapOptions = instantiate(cfg.bootstrap)
-    counts = pd.concat([count_by_bin(j, cfg.bin_width) for j in judged], ignore_index=True)
-    common.write(counts, folder / CROPS)
-    summary = summarize(counts, cfg.bin_width, resampling)
-    common.write(summary, folder / common.SUMMARY)
-    with fp.print_style():
-        fp.save(figure(summary, cfg.bin_width, cfg.tolerance_mv), folder, FIGURE)
-    text = to_markdown(summary, cfg.tolerance_mv, resampling)
-    print(text)
-    if cfg.publish:
-        common.publish(folder, PUBLISHED, text, page_folder)
-    return summary
+    rows = by_subset(rows)
+    summary = summarize(rows, cfg.bin_width, instantiate(cfg.bootstrap))
+
+    def draw(folder: Path) -> None:
+        with fp.print_style():
+            fp.save(figure(summary, cfg.bin_width, cfg.tolerance_mv), folder, FIGURE)
+
+    crops = rows.assign(crop_id=rows["page"] + "/" + rows["crop_id"]) if "page" in rows else rows
+    context = {
+        "table": to_markdown(summary, cfg.tolerance_mv),
+        "tolerance_mv": f"{cfg.tolerance_mv:g}",
+        "sizes": study.sizes(crops, SUBSETS),
+        "pages": [str(entry.name) for entry in cfg.get("pages", [])],
+    }
+    return Report(summary, context, draw)
+
+
+def by_subset(rows: pd.DataFrame) -> pd.DataFrame:
+    """Call the crops of a damaged page `damaged`, whatever else is in them, and each page's crops its own."""
+    if "page" not in rows:
+        return rows
+    damaged = rows["page"].str.startswith(DAMAGED)
+    return rows.assign(
+        subset=rows["subset"].where(~damaged, DAMAGED), crop_id=rows["page"] + "/" + rows["crop_id"]
+    )
+
+
+def subsets_of(rows: pd.DataFrame) -> list[str]:
+    """Return the subsets that a table has crops of, in the order of the tables."""
+    present = set(rows["subset"])
+    return [name for name in SUBSETS if name in present]
+
+
+def one_arm(cfg: DictConfig) -> study.Arms:
+    """Build the configured digitizer."""
+    digitizer = instantiate(cfg.digitizer)
+    return {digitizer.name: cfg.digitizer}, {digitizer.name: digitizer}
+
+
+def counting(cfg: DictConfig) -> Counting:
+    """Return the score."""
+    return Counting(cfg.tolerance_mv, cfg.bin_width, instantiate(cfg.align))
+
+
+STUDY = Study(
+    NAME,
+    report,
+    arms=one_arm,
+    score=counting,
+    sources=sources_of,
+    part="page",
+    columns=COLUMNS,
+    text=TEXT,
+)

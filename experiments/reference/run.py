@@ -1,0 +1,22 @@
+"""Crops that the data set authors' own program drew; conf/reference.yaml has the options."""
+
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from ecgtrace import cli
+
+
+@hydra.main(config_path="../../conf", config_name="reference", version_base="1.3")
+@cli.one_line_errors
+def main(cfg: DictConfig) -> None:
+    """Do the study as configured."""
+    # Slow to import: not before usage errors.
+    from ecgtrace.studies import other_programs, study
+
+    study.run(other_programs.REFERENCE, cfg, Path(__file__).resolve().parent)
+
+
+if __name__ == "__main__":
+    cli.run(main)

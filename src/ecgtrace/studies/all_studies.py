@@ -1,0 +1,16 @@
+"""Every study, by the name of its folder in experiments."""
+
+from ecgtrace.studies import ablation, ceiling, clinical_run, conditions, other_programs, reliability
+
+STUDIES = {
+    study.name: study
+    for study in (
+        ablation.STUDY,
+        ceiling.STUDY,
+        clinical_run.STUDY,
+        conditions.STUDY,
+        other_programs.PAGES_OTHER,
+        other_programs.REFERENCE,
+        reliability.STUDY,
+    )
+}
