@@ -1,13 +1,9 @@
 """
 Publish the evaluation of `refined`: its files into experiments/ptbxl_refined, its tables into the pages.
 
-<<<<<<< HEAD
-    python scripts/publish_evaluation.py RUN_DIR     what evaluate.py digitizer=refined compare=[proposed,baseline] left
-=======
     python scripts/publish_evaluation.py RUN_DIR
 
 RUN_DIR is what `evaluate.py digitizer=refined compare=[proposed,baseline]` left.
->>>>>>> studies
 
 Tables stand between `<!-- evaluation -->` or `<!-- demands -->` and `<!-- end -->` in README.md,
 MODEL_CARD.md and experiments/README.md, so that no number there is typed.
