@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 import cv2
 import numpy as np
 
+from ecgtrace.digitization.ink_map import TrueMask
 from ecgtrace.errors import DataError, TraceNotFoundError
 from ecgtrace.evaluation.row_file import RowFile
 from ecgtrace.evaluation.rows import COLUMNS, TEXT
@@ -80,12 +81,11 @@ class ColumnDigitizer:
     """Mean row of the dark pixels of each column; wrong where a neighbour adds ink."""
 
     name: str = "baseline"
-    uses_true_mask: bool = False
+    segmenter: TrueMask | None = None
     model: str = ""
 
-    def __call__(self, image, mask=None):
-        assert (mask is not None) == self.uses_true_mask, "the true mask goes to the ceiling alone"
-        ink = image[..., 0] < 128 if mask is None else mask > 0
+    def __call__(self, image):
+        ink = image[..., 0] < 128 if self.segmenter is None else self.segmenter(image) > 0
         if not ink.any():
             raise TraceNotFoundError("the picture holds no ink;\nis it a picture of a lead?")
         rows = np.arange(ink.shape[0])[:, None]
@@ -114,7 +114,7 @@ class Crashing:
 
     name: str = "crashing"
 
-    def __call__(self, image, mask=None):
+    def __call__(self, image):
         raise ZeroDivisionError("division\nby zero")
 
 

@@ -94,9 +94,11 @@ def test_every_arm_differs_from_the_whole():
     assert len(set(plain)) == len(plain)
     built = build(configs, settings().segmenter)
     assert [one.name for one in built.values()] == list(configs)
-    assert all(one.segmenter is built["refined"].segmenter for one in built.values())
-    assert not built["no_joint"].joint and built["no_joint"].stroke
-    assert not built["path_only"].stroke and not built["path_only"].expectation
+    shared = {name for name, one in built.items() if one.segmenter is built["refined"].segmenter}
+    assert shared == set(built) - {"no_second_channel"}
+    assert built["no_neighbours"].neighbours is None and built["no_neighbours"].fit is not None
+    assert built["path_only"].fit is None and not built["path_only"].start.expectation
+    assert built["path_only"].start.detours
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
+from ecgtrace.digitization.ink_map import TrueMask
 from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.evaluation import arms
@@ -34,15 +35,18 @@ def reading(half_line_width):
     return ceiling.ColumnMiddle(
         fs_hz=100.0,
         half_line_width=half_line_width,
-        uses_true_mask=True,
         grid=lambda image: GridScale(4.0, 4.0, 1.0),
     )
+
+
+def read(digitizer, image, mask):
+    return replace(digitizer, segmenter=TrueMask(mask))(image)
 
 
 def test_the_middle_of_each_column_is_read():
     """Rows 10 to 13 have their middle at 11.5."""
     mask = sloping()
-    signal = reading(False)(np.full((*mask.shape, 3), 255, np.uint8), mask)
+    signal = read(reading(False), np.full((*mask.shape, 3), 255, np.uint8), mask)
     assert signal.row_px[10] == 11.5 and signal.row_px[89] == 18.5
     assert signal.start_px == 10
 
@@ -50,7 +54,7 @@ def test_the_middle_of_each_column_is_read():
 def test_half_a_line_width_moves_time_zero_alone():
     mask = sloping()
     image = np.full((*mask.shape, 3), 255, np.uint8)
-    first, inside = reading(False)(image, mask), reading(True)(image, mask)
+    first, inside = read(reading(False), image, mask), read(reading(True), image, mask)
     assert (first.start_px, inside.start_px) == (10, 11.5)  # half of 4 px from the edge of the first pixel
     assert (len(first.amplitude_mv), len(inside.amplitude_mv)) == (80, 77)
     np.testing.assert_array_equal(first.row_px, inside.row_px)
@@ -62,7 +66,7 @@ def test_a_straight_line_is_read_in_mv():
     mask[20:24, 10:90] = 1
     mask[20:24, 40:50], mask[12:16, 40:50] = 0, 1
     mask[20:24, 60:65] = 0
-    signal = reading(False)(np.full((*mask.shape, 3), 255, np.uint8), mask)
+    signal = read(reading(False), np.full((*mask.shape, 3), 255, np.uint8), mask)
     expected = np.zeros(80)
     expected[30:40] = 0.2
     expected[50:55] = np.nan
@@ -83,12 +87,12 @@ class Sure:
 def test_the_networks_first_channel_is_read_from_one_half_on():
     mask = sloping()
     image = np.full((*mask.shape, 3), 255, np.uint8)
-    signal = replace(reading(True), segmenter=Sure(), uses_true_mask=False)(image)
-    np.testing.assert_array_equal(signal.row_px, reading(True)(image, mask).row_px + 10)
-    with pytest.raises(ConfigError, match="pass a mask"):
+    signal = replace(reading(True), segmenter=Sure())(image)
+    np.testing.assert_array_equal(signal.row_px, read(reading(True), image, mask).row_px + 10)
+    with pytest.raises(ConfigError, match="true mask"):
         reading(True)(image)
     with pytest.raises(TraceNotFoundError):
-        reading(True)(image, mask * 0)
+        read(reading(True), image, mask * 0)
 
 
 def test_the_stroke_on_the_mask_finds_the_line_that_was_drawn():
@@ -98,7 +102,7 @@ def test_the_stroke_on_the_mask_finds_the_line_that_was_drawn():
     mask = (np.hypot(x - 20 - 160 * along, y - 15 - 40 * along) <= 2.5).astype(np.uint8)
     refined = RefinedDigitizer(fs_hz=25.0, grid=lambda image: GridScale(4.0, 4.0, 1.0))
     noise = np.random.default_rng(0).integers(0, 255, (*mask.shape, 3), dtype=np.uint8)
-    signal = ceiling.StrokeOnMask(refined)(noise, mask)
+    signal = read(ceiling.StrokeOnMask(refined), noise, mask)
     columns = np.arange(25, 176)
     np.testing.assert_allclose(signal.row_px[columns], 15 + 0.25 * (columns - 20), atol=0.3)
     assert signal.start_px == pytest.approx(20, abs=0.6)
@@ -110,7 +114,7 @@ def test_readings_as_configured():
     cfg = compose_study("ceiling", [])
     _, configs = study.arms_of(cfg, "readings")
     built = arms.build(configs, cfg.segmenter)
-    sees = {name: one.uses_true_mask for name, one in built.items()}
+    sees = {name: isinstance(one.segmenter, TrueMask) for name, one in built.items()}
     assert list(sees.items()) == [
         ("column_middle_first_column", True),
         ("column_middle", True),
@@ -126,8 +130,9 @@ def test_readings_as_configured():
 
 
 def test_the_stroke_on_the_mask_needs_a_mask():
-    with pytest.raises(ConfigError, match="pass one with each image"):
-        ceiling.StrokeOnMask()(np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(ConfigError, match="true mask"):
+        refined = RefinedDigitizer(grid=lambda image: GridScale(4.0, 4.0, 1.0))
+        ceiling.StrokeOnMask(refined)(np.zeros((4, 4, 3), np.uint8))
 
 
 def test_on_drawn_crops(tmp_path):

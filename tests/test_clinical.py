@@ -234,7 +234,7 @@ class Digitizer:
     def __init__(self):
         self.seen = []
 
-    def __call__(self, image, mask=None):
+    def __call__(self, image):
         self.seen.append(int(image[0, 0, 0]))
         if self.seen[-1] == 3:
             raise TraceNotFoundError("no ink")

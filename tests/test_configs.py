@@ -102,7 +102,8 @@ def test_the_defaults_of_a_digitizer_are_those_of_its_yaml(digitizer):
 
 
 def test_a_part_of_refined_is_left_out_from_the_command_line():
-    assert not build(compose("evaluate", ["digitizer.ways=false"]).digitizer).ways
+    assert build(compose("evaluate", ["digitizer.neighbours=null"]).digitizer).neighbours is None
+    assert not build(compose("evaluate", ["digitizer.start.detours=false"]).digitizer).start.detours
     assert build(compose("digitize", ["input=x", "digitizer.fit.steps=5"]).digitizer).fit.steps == 5
 
 

@@ -39,7 +39,7 @@ class Counting:
     model: str = "hand-1"
     calls: list = field(default_factory=list)
 
-    def __call__(self, image, mask=None):
+    def __call__(self, image):
         level = float(image[0, 0, 0])
         self.calls.append(level)
         if level == 13:
@@ -290,7 +290,7 @@ def test_a_summary_of_another_origin_is_kept(tmp_path):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_interrupt_leaves_a_summary_of_what_was_done(tmp_path, workers):
     class Interrupted(Counting):
-        def __call__(self, image, mask=None):
+        def __call__(self, image):
             if image[0, 0, 0] == 12:
                 raise KeyboardInterrupt
             return super().__call__(image)

@@ -5,10 +5,10 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, make_dataclass, replace
+from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import hydra
 import numpy as np
@@ -20,6 +20,7 @@ from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
 from ecgtrace import cli
+from ecgtrace.digitization.ink_map import TrueMask
 from ecgtrace.errors import ConfigError, DataError, GridNotFoundError, WeightsError
 from ecgtrace.evaluation import metrics
 from ecgtrace.evaluation.rows import COLUMNS, read_rows
@@ -34,7 +35,7 @@ QUIET = RunOptions(progress=False)
 def both():
     return {
         "baseline": ColumnDigitizer(),
-        "ceiling": ColumnDigitizer(name="ceiling", uses_true_mask=True, model="hand-1"),
+        "ceiling": ColumnDigitizer(name="ceiling", segmenter=TrueMask(), model="hand-1"),
     }
 
 
@@ -99,8 +100,8 @@ class Doubting(ColumnDigitizer):
 
     name: str = "doubting"
 
-    def __call__(self, image, mask=None):
-        found = super().__call__(image, mask)
+    def __call__(self, image):
+        found = super().__call__(image)
         return replace(found, doubts=("the scale is a guess:\n2 lines", "heart rate 14"), start_px=3.0)
 
 
@@ -259,10 +260,14 @@ def test_a_run_leaves_its_files(tmp_path, capsys):
 class WithCard(ColumnDigitizer):
     """A digitizer whose model says where its weights come from."""
 
-    @property
-    def segmenter(self):
-        card = make_dataclass("Card", ["started_from"])(started_from="imagenet")
-        return SimpleNamespace(card=card)
+    segmenter: Any = field(
+        default_factory=lambda: SimpleNamespace(
+            card=make_dataclass("Card", ["started_from"])(started_from="imagenet")
+        )
+    )
+
+    def __call__(self, image):
+        return ColumnDigitizer(self.name)(image)
 
 
 def test_provenance_tells_where_the_weights_come_from(tmp_path):
@@ -331,7 +336,8 @@ def hand_conf(tmp_path):
     (conf / "data" / "hand.yaml").write_text(f"{target}.HandSource\ncount: 4\n")
     (conf / "digitizer" / "baseline.yaml").write_text(f"{target}.ColumnDigitizer\nname: baseline\n")
     (conf / "digitizer" / "ceiling.yaml").write_text(
-        f"{target}.ColumnDigitizer\nname: ceiling\nuses_true_mask: true\n"
+        f"{target}.ColumnDigitizer\nname: ceiling\n"
+        "segmenter: {_target_: ecgtrace.digitization.ink_map.TrueMask}\n"
     )
     return conf
 

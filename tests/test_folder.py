@@ -238,7 +238,7 @@ class Refusing:
 
     name = "refusing"
 
-    def __call__(self, image, mask=None):
+    def __call__(self, image):
         raise DataError("refused")
 
 

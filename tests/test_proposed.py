@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from ecgtrace.crops.drawn import DrawnCrops, Sheet
+from ecgtrace.digitization.ink_map import TrueMask
 from ecgtrace.digitization.proposed import (
     ProposedDigitizer,
     centre_on_runs,
@@ -43,7 +45,7 @@ def test_rows_are_the_exact_middle_of_their_run():
 
 def test_reads_a_true_mask(crop):
     """The middle of the columns cannot follow a steep QRS, but gets near it: the ceiling of the method."""
-    signal = ProposedDigitizer()(crop.image, crop.mask)
+    signal = ProposedDigitizer(TrueMask(crop.mask))(crop.image)
     truth = np.interp(signal.time_s, np.arange(len(crop.signal)) / crop.fs_hz, crop.signal)
     assert signal.time_s[-1] == pytest.approx((len(crop.signal) - 1) / crop.fs_hz, abs=0.01)
     assert np.corrcoef(truth, signal.amplitude_mv)[0, 1] > 0.95
@@ -52,15 +54,16 @@ def test_reads_a_true_mask(crop):
 
 
 def test_time_zero_is_where_the_trace_begins(crop):
-    signal = ProposedDigitizer()(crop.image, crop.mask)
+    signal = ProposedDigitizer(TrueMask(crop.mask))(crop.image)
     assert signal.start_px == pytest.approx(crop.polyline[0, 0], abs=0.75)
 
 
 def test_moving_the_ink_down_moves_nothing_in_the_signal(crop):
     image = np.pad(crop.image, ((7, 0), (0, 0), (0, 0)), mode="edge")
     mask = np.pad(crop.mask, ((7, 0), (0, 0)))
-    digitizer = ProposedDigitizer(px_per_mm=crop.px_per_mm)
-    moved, plain = digitizer(image, mask), digitizer(crop.image, crop.mask)
+    px = crop.px_per_mm
+    moved = ProposedDigitizer(TrueMask(mask), px_per_mm=px)(image)
+    plain = ProposedDigitizer(TrueMask(crop.mask), px_per_mm=px)(crop.image)
     np.testing.assert_allclose(moved.amplitude_mv, plain.amplitude_mv, atol=1e-9)
     np.testing.assert_allclose(moved.row_px, plain.row_px + 7)
 
@@ -81,8 +84,8 @@ def test_the_network_is_told_how_long_the_lead_is(crop):
 def test_px_per_mm_overrides_the_grid(crop):
     blank = np.full_like(crop.image, 255)
     with pytest.raises(GridNotFoundError):
-        ProposedDigitizer()(blank, crop.mask)
-    signal = ProposedDigitizer(px_per_mm=15.64)(blank, crop.mask)
+        ProposedDigitizer(TrueMask(crop.mask))(blank)
+    signal = ProposedDigitizer(TrueMask(crop.mask), px_per_mm=15.64)(blank)
     assert signal.scale == GridScale(15.64, 15.64, 1.0)
 
 
@@ -92,8 +95,8 @@ def test_a_network_that_finds_nothing_is_said_so(crop):
         ProposedDigitizer(lambda image, duration_s: unsure)(crop.image)
 
 
-def test_without_network_and_mask_the_way_out_is_named(crop):
-    with pytest.raises(ConfigError, match="pass a mask"):
+def test_without_network_the_way_out_is_named(crop):
+    with pytest.raises(ConfigError, match="give it a segmenter"):
         ProposedDigitizer()(crop.image)
     with pytest.raises(ConfigError, match="fs_hz must be positive"):
         ProposedDigitizer(fs_hz=0)
@@ -114,7 +117,7 @@ def test_reference_masks_give_the_reference_signals(shared):
         image = read_image(folder / "crops" / f"{row['name']}.png")
         mask = read_image(folder / "masks" / f"{row['name']}.png")[..., 0] > 100
         truth = np.array(json.loads((folder / "signals" / f"{row['name']}.json").read_text()))
-        signal = ProposedDigitizer(fs_hz=100)(image, mask)
+        signal = ProposedDigitizer(TrueMask(mask), fs_hz=100)(image)
         n = min(len(truth), len(signal.amplitude_mv))
         correlations.append(np.corrcoef(truth[:n], signal.amplitude_mv[:n])[0, 1])
     assert np.mean(correlations) >= 0.97
@@ -168,7 +171,7 @@ def test_two_thresholds_part_where_the_network_is_unsure():
 @pytest.mark.parametrize("name", READINGS)
 def test_every_reading_gives_a_clean_line_alike(crop, name):
     """In a mask that holds the trace alone, all agree but in steep columns."""
-    signal = READINGS[name](crop.image, crop.mask)
-    reference = READINGS["proposed"](crop.image, crop.mask)
+    signal = replace(READINGS[name], segmenter=TrueMask(crop.mask))(crop.image)
+    reference = ProposedDigitizer(TrueMask(crop.mask))(crop.image)
     assert len(signal.amplitude_mv) == len(reference.amplitude_mv)
     assert np.median(np.abs(signal.amplitude_mv - reference.amplitude_mv)) < 0.002

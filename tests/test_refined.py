@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from ecgtrace.crops.drawn import DrawnCrops, Sheet
-from ecgtrace.digitization.refined import FEATURES, Calibration, RefinedDigitizer, _saturated
+from ecgtrace.digitization.confidence import FEATURES, Calibration
+from ecgtrace.digitization.ink_map import InkMap, TrueMask
+from ecgtrace.digitization.path_start import PathStart
+from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
 from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
@@ -34,38 +37,25 @@ def snr_db(signal, crop):
 
 def test_reads_what_was_drawn(crop):
     """The true mask's middle of each column gives 10 to 15 dB."""
-    signal = RefinedDigitizer()(crop.image, crop.mask)
+    signal = RefinedDigitizer(TrueMask(crop.mask))(crop.image)
     assert snr_db(signal, crop) > 28
     assert signal.start_px == pytest.approx(crop.polyline[0, 0], abs=0.3)
     assert len(signal.amplitude_mv) == pytest.approx((len(crop.signal) - 1) * 5 + 1, abs=1)
 
 
 def test_the_stroke_fit_is_what_helps(crop):
-    path_only = RefinedDigitizer(stroke=False)(crop.image, crop.mask)
-    assert snr_db(path_only, crop) < snr_db(RefinedDigitizer()(crop.image, crop.mask), crop) - 6
+    path_only = RefinedDigitizer(TrueMask(crop.mask), fit=None)(crop.image)
+    assert snr_db(path_only, crop) < snr_db(RefinedDigitizer(TrueMask(crop.mask))(crop.image), crop) - 6
 
 
 def test_ink_of_a_neighbour_is_left_to_it(crossed):
-    signal = RefinedDigitizer()(crossed.image, channels(crossed))
+    signal = RefinedDigitizer(TrueMask(channels(crossed)))(crossed.image)
     assert snr_db(signal, crossed) > 25
 
 
-def test_a_network_that_takes_the_neighbour_half_way_is_not_followed():
-    """True masks, but from the middle on those of target and neighbour are changed for each other."""
-    style = PageStyle(row_spacing_mm=10.0)
-    crop = DrawnCrops(SampleRecords(), style, (Sheet("3x4"),), "all", 0, 27, seed=2)[26]
-    assert (crop.other_mask.sum(axis=0) > 0).mean() > 0.9  # the neighbour is there all along
-    misled = channels(crop)
-    half = crop.image.shape[1] // 2
-    misled[:, :, half:] = channels(crop)[::-1, :, half:]
-    assert snr_db(RefinedDigitizer()(crop.image, misled), crop) > 25
-    followed = RefinedDigitizer(ways=False)(crop.image, misled)
-    assert not snr_db(followed, crop) > 10  # or NaN: the leap is a gap
-
-
 def test_the_sampling_frequency_changes_the_times_alone(crop):
-    dense = RefinedDigitizer(fs_hz=1000.0)(crop.image, crop.mask)
-    coarse = RefinedDigitizer(fs_hz=250.0)(crop.image, crop.mask)
+    dense = RefinedDigitizer(TrueMask(crop.mask), fs_hz=1000.0)(crop.image)
+    coarse = RefinedDigitizer(TrueMask(crop.mask), fs_hz=250.0)(crop.image)
     read = np.interp(coarse.time_s, dense.time_s, dense.amplitude_mv)
     assert np.sqrt(np.mean((read - coarse.amplitude_mv) ** 2)) < 0.02
     assert coarse.time_s[-1] == pytest.approx(dense.time_s[-1], abs=0.005)
@@ -74,7 +64,7 @@ def test_the_sampling_frequency_changes_the_times_alone(crop):
 def test_a_turned_scan_gives_the_same_signal():
     style = PageStyle()
     turned = DrawnCrops(SampleRecords(), _turned(style, 2.0), (Sheet("3x4"),), "val", 1, 0, seed=2)[0]
-    signal = RefinedDigitizer()(turned.image, turned.mask)
+    signal = RefinedDigitizer(TrueMask(turned.mask))(turned.image)
     assert snr_db(signal, turned) > 12
     # Rows are those of the image as it came.
     column = round(turned.polyline[100, 0])
@@ -93,7 +83,7 @@ def test_what_is_wiped_out_is_not_invented(crop):
     left, right = 400, 400 + round(0.3 * 25 * crop.px_per_mm)
     image[:, left:right] = 255
     mask[:, left:right] = 0
-    signal = RefinedDigitizer()(image, mask)
+    signal = RefinedDigitizer(TrueMask(mask))(image)
     missing = np.isnan(signal.amplitude_mv)
     assert (signal.confidence[missing] == 0).all() and (signal.confidence[~missing] > 0).all()
     assert missing.sum() / signal.fs_hz == pytest.approx(0.3, abs=0.06)
@@ -101,17 +91,17 @@ def test_what_is_wiped_out_is_not_invented(crop):
 
 
 def test_doubt_lowers_the_confidence(crop):
-    sure = RefinedDigitizer()(crop.image, crop.mask)
+    sure = RefinedDigitizer(TrueMask(crop.mask))(crop.image)
     doubtful = crop.mask.astype(np.float32)
     doubtful[:, 300:500] *= 0.55
-    signal = RefinedDigitizer()(crop.image, doubtful)
+    signal = RefinedDigitizer(TrueMask(doubtful))(crop.image)
     at = slice(500, 550)
     assert signal.confidence[at].mean() < sure.confidence[at].mean()
 
 
 def test_without_ink_of_the_target_there_is_no_trace(crop):
     with pytest.raises(TraceNotFoundError, match="found no trace"):
-        RefinedDigitizer()(crop.image, np.zeros_like(crop.mask))
+        RefinedDigitizer(TrueMask(np.zeros_like(crop.mask)))(crop.image)
 
 
 def test_the_calibration_is_a_logistic_function():
@@ -152,13 +142,12 @@ def test_a_grid_without_clear_lines_is_read_by_its_period(crop):
 def test_much_unclaimed_ink_is_the_trace_itself():
     ink = np.zeros((40, 100), np.float32)
     ink[20] = 1
-    target = np.zeros_like(ink)
-    strange = np.ones_like(ink)
-    digitizer = RefinedDigitizer()
+    target, strange = np.zeros_like(ink), np.ones_like(ink)
+    start = PathStart()
     target[20, :90] = 1
-    assert digitizer._unclaimed(ink, target, strange) == digitizer.unclaimed
+    assert start.likely_unclaimed(InkMap(ink, target), strange) == start.unclaimed
     target[20, 40:] = 0
-    assert digitizer._unclaimed(ink, target, strange) == pytest.approx(0.5)
+    assert start.likely_unclaimed(InkMap(ink, target), strange) == pytest.approx(0.5)
 
 
 def test_a_line_that_is_nowhere_black_counts_as_ink_for_the_path():
@@ -166,9 +155,10 @@ def test_a_line_that_is_nowhere_black_counts_as_ink_for_the_path():
     ink[2] = 0.5
     target = np.zeros_like(ink)
     target[2] = 1
-    assert (_saturated(ink, target)[2] == 1).all()
-    assert _saturated(ink, target)[0].max() < 0.05
-    np.testing.assert_array_equal(_saturated(2 * ink, target)[2], np.ones(20))
+    seen = InkMap(ink, target).saturated()
+    assert (seen[2] == 1).all()
+    assert seen[0].max() < 0.05
+    np.testing.assert_array_equal(InkMap(2 * ink, target).saturated()[2], np.ones(20))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from drawn_by_hand import HandSource
 from hydra import compose, initialize_config_dir
 
-from ecgtrace.digitization.refined import FEATURES, Calibration
+from ecgtrace.digitization.confidence import FEATURES, Calibration
 from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.evaluation.align import AlignOptions
 from ecgtrace.evaluation.bootstrap import BootstrapOptions

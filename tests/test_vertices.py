@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ecgtrace.digitization.refined import RefinedDigitizer
+from ecgtrace.digitization.on_samples import OnSamples
 from ecgtrace.digitization.stroke import FitOptions, Stroke, fit_stroke, misfit
 from ecgtrace.digitization.vertices import Comb, bends, find_combs, put_right
 from ecgtrace.pages.render import stroke_coverage
@@ -92,8 +92,7 @@ def on_samples(x, y, width_px=4.8, **options):
     start = Stroke(truth.x_px + 0.3, truth.y_px + rng.normal(0, 0.3, len(truth.x_px)), 2.4, 2.3, 0.5)
     everywhere, nothing = np.ones_like(ink), np.zeros_like(ink)
     line = fit_stroke(ink, start, everywhere, nothing, FitOptions(coarse_edges_px=()), (False, False))
-    digitizer = RefinedDigitizer(px_per_mm=15.64, **options)
-    return digitizer._on_samples(ink, line, everywhere, nothing)
+    return OnSamples(**options)(ink, line, everywhere, nothing, 500.0)
 
 
 @pytest.mark.parametrize("spacing", [3.0, 3.91, 7.82])
@@ -127,7 +126,7 @@ def test_the_steps_of_pixels_are_no_samples():
     everywhere, nothing = np.ones_like(ink), np.zeros_like(ink)
     start = Stroke(np.arange(10, 600, 0.78), np.interp(np.arange(10, 600, 0.78), x, y), 2.4, 2.3, 0.4)
     line = fit_stroke(ink, start, everywhere, nothing, FitOptions(coarse_edges_px=()))
-    assert RefinedDigitizer(px_per_mm=15.64)._on_samples(ink, line, everywhere, nothing) is None
+    assert OnSamples()(ink, line, everywhere, nothing, 500.0) is None
 
 
 def test_misfit_by_hand():

@@ -87,7 +87,7 @@ class BaselineDigitizer:
         """
         return bridge_gaps(trace_rows(ink, self.end_columns, self.distance_weight))
 
-    def __call__(self, image: NDArray[np.uint8], mask: NDArray[np.generic] | None = None) -> LeadSignal:
+    def __call__(self, image: NDArray[np.uint8]) -> LeadSignal:
         """
         Digitize one crop.
 
@@ -95,8 +95,6 @@ class BaselineDigitizer:
         ----------
         image : ndarray of uint8, shape (height, width, 3)
             RGB.
-        mask : ndarray, optional
-            Ignored; digitizers that read a mask take one.
 
         Returns
         -------

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +53,6 @@ class ProposedDigitizer:
         Takes the place of the adaptive threshold: from a probability to ink (`likely_ink`).
     path : callable or None
         Takes the place of the cheapest path: from ink to a row per column (`column_centres`).
-    uses_true_mask : bool
-        Evaluation then hands over the true mask: the ceiling of the method.
     name : str
         Name of the digitizer in tables.
     """
@@ -71,7 +68,6 @@ class ProposedDigitizer:
     px_per_mm: float | None = None
     threshold: Threshold | None = None
     path: Path | None = None
-    uses_true_mask: bool = False
     name: str = "proposed"
     grid: Callable[[NDArray[np.uint8]], GridScale] = field(default=detect_grid)
 
@@ -83,10 +79,10 @@ class ProposedDigitizer:
 
     @property
     def model(self) -> str:
-        """Name of the network and hash of its weights; "true mask" where there is none."""
-        return str(getattr(self.segmenter, "model", "true mask" if self.segmenter is None else "custom"))
+        """Name of the network and hash of its weights."""
+        return str(getattr(self.segmenter, "model", "" if self.segmenter is None else "custom"))
 
-    def __call__(self, image: NDArray[np.uint8], mask: NDArray[Any] | None = None) -> LeadSignal:
+    def __call__(self, image: NDArray[np.uint8]) -> LeadSignal:
         """
         Digitize one crop.
 
@@ -94,8 +90,6 @@ class ProposedDigitizer:
         ----------
         image : ndarray of uint8, shape (height, width, 3)
             RGB.
-        mask : ndarray of number, shape (height, width), optional
-            Probability in [0, 1], or {0, 1}: takes the place of the network's.
 
         Returns
         -------
@@ -109,7 +103,7 @@ class ProposedDigitizer:
             If the network finds no ink of the target.
         """
         scale = self.find_scale(image)
-        probability = self._segment(image, scale) if mask is None else np.asarray(mask, np.float32)
+        probability = self._segment(image, scale)
         ink = self.find_ink(probability)
         row_px = self.find_rows(ink)
         start_px, end_px = ink_extent(ink)
@@ -124,7 +118,7 @@ class ProposedDigitizer:
 
     def _segment(self, image: NDArray[np.uint8], scale: GridScale) -> NDArray[np.float32]:
         if self.segmenter is None:
-            raise ConfigError("this digitizer has no network; pass a mask with each image")
+            raise ConfigError("this digitizer has no network; give it a segmenter")
         return self.segmenter(image, duration_s=px_to_s(image.shape[1], scale.px_per_mm_x))
 
     def find_ink(self, probability: NDArray[np.floating]) -> NDArray[np.bool_]:

@@ -306,6 +306,37 @@ def fit_stroke(
     return fit.run(replace(stroke, edge_px=final_edge), options.steps, free=True)
 
 
+def laid_evenly(
+    columns: FloatArray, rows: FloatArray, start: float, end: float, step_px: float
+) -> tuple[FloatArray, FloatArray]:
+    """
+    Read rows at even steps from start to end: the vertices of a line to fit.
+
+    Parameters
+    ----------
+    columns, rows : ndarray of float, shape (n,)
+        Points of the line, columns growing.
+    start, end, step_px : float
+
+    Returns
+    -------
+    x_px, y_px : ndarray of float, shape (n_vertices,)
+        At least three; the last step may be shorter or longer.
+
+    Examples
+    --------
+    >>> x, y = laid_evenly(np.arange(5.0), np.array([0.0, 0, 4, 0, 0]), 0.0, 4.2, 1.0)
+    >>> x.tolist(), y.tolist()
+    ([0.0, 1.0, 2.0, 3.0, 4.2], [0.0, 0.0, 4.0, 0.0, 0.0])
+    """
+    n = max(3, int((end - start) / step_px + 0.5) + 1)
+    x = np.asarray(start + np.arange(n) * step_px, np.float64)
+    x[-1] = max(end, x[-2] + 0.3 * step_px)
+    y = np.asarray(np.interp(x, columns, rows), np.float64)
+    y[0], y[-1] = rows[0], rows[-1]
+    return x, y
+
+
 def misfit(
     ink: NDArray[np.float32],
     stroke: Stroke,

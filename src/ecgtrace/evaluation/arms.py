@@ -69,15 +69,18 @@ def build(configs: Mapping[str, DictConfig], segmenter: DictConfig | None = None
     ----------
     configs : mapping of str to DictConfig
     segmenter : DictConfig, optional
-        One network for all whose configuration names one; by default each has its own.
+        One network for all whose configuration names the same; by default each has its own.
     """
-    network = None if segmenter is None else SharedNetwork(instantiate(segmenter))
-    return {name: _with_network(config, network) for name, config in configs.items()}
+    if segmenter is None:
+        return {name: instantiate(config) for name, config in configs.items()}
+    network = SharedNetwork(instantiate(segmenter))
+    return {
+        name: _with_network(config, network) if config.get("segmenter") == segmenter else instantiate(config)
+        for name, config in configs.items()
+    }
 
 
-def _with_network(config: DictConfig, network: "SharedNetwork | None") -> DigitizerLike:
-    if network is None or config.get("segmenter") is None:
-        return instantiate(config)  # type: ignore[no-any-return]
+def _with_network(config: DictConfig, network: "SharedNetwork") -> DigitizerLike:
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
     digitizer: Any = instantiate(OmegaConf.create(plain | {"segmenter": None}))

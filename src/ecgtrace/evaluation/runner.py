@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
+from ecgtrace.digitization.ink_map import TrueMask
 from ecgtrace.errors import ConfigError, EcgTraceError
 from ecgtrace.evaluation.row_file import RowFile
 from ecgtrace.provenance import fingerprint
@@ -55,8 +56,8 @@ class DigitizerLike(Protocol):
     """
     What is evaluated.
 
-    A digitizer may also have `uses_true_mask = True`: it is then given the crop's mask (the ceiling
-    of a method, not a method); `model`, the name of the model that it rests on; and `segmenter.card`, a
+    A digitizer whose `segmenter` is a `TrueMask` is given the mask of each crop (the ceiling of a method, not
+    a method). It may also have `model`, the name of the model that it rests on; and `segmenter.card`, a
     dataclass that says where the model's weights come from.
     """
 
@@ -64,7 +65,7 @@ class DigitizerLike(Protocol):
     def name(self) -> str:
         """Return what rows and tables call it."""
 
-    def __call__(self, image: NDArray[np.uint8], mask: NDArray[np.uint8] | None = None) -> LeadSignal:
+    def __call__(self, image: NDArray[np.uint8]) -> LeadSignal:
         """Digitize the picture of one lead."""
 
 
@@ -266,9 +267,10 @@ def arm_facts(configs: Mapping[str, Any], arms: Mapping[str, Any]) -> dict[str, 
 
 
 def digitize_crop(digitizer: DigitizerLike, crop: LeadCrop) -> LeadSignal:
-    """Call a digitizer with the picture alone, or with the true mask if that is what it is for."""
-    if getattr(digitizer, "uses_true_mask", False):
-        return digitizer(crop.image, mask=crop.mask)
+    """Call a digitizer with the picture alone; one that reads true masks gets the crop's."""
+    segmenter = getattr(digitizer, "segmenter", None)
+    if isinstance(segmenter, TrueMask):
+        digitizer = replace(digitizer, segmenter=TrueMask(crop.mask))  # type: ignore[type-var]
     return digitizer(crop.image)
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from ecgtrace.digitization.grid import detect_grid
+from ecgtrace.digitization.ink_map import TrueMask
 from ecgtrace.digitization.postprocess import ink_extent
 from ecgtrace.digitization.proposed import column_centres
 from ecgtrace.digitization.refined import RefinedDigitizer
@@ -42,8 +43,7 @@ class ColumnMiddle:
     Attributes
     ----------
     segmenter : object
-        With `channels(image, duration_s)`; its first channel is read. Not needed when each call
-        brings a mask.
+        With `channels(image, duration_s)`; its first channel is read. `ink_map.TrueMask` knows.
     fs_hz : float
         Sampling frequency of the result in Hz.
     half_line_width : bool
@@ -53,18 +53,15 @@ class ColumnMiddle:
         From here on, a pixel is ink.
     px_per_mm : float or None
         Overrides the detection of the grid.
-    uses_true_mask : bool
-        Evaluation then hands over the true mask.
     name : str
         Name of the digitizer in tables.
     """
 
-    segmenter: Any = None
+    segmenter: Any = field(default_factory=TrueMask)
     fs_hz: float = 500.0
     half_line_width: bool = True
     min_probability: float = 0.5
     px_per_mm: float | None = None
-    uses_true_mask: bool = False
     name: str = "column_middle"
     grid: Callable[[NDArray[np.uint8]], GridScale] = field(default=detect_grid)
 
@@ -74,10 +71,10 @@ class ColumnMiddle:
 
     @property
     def model(self) -> str:
-        """Name of the network and hash of its weights; "true mask" where there is none."""
-        return str(getattr(self.segmenter, "model", "true mask" if self.segmenter is None else "custom"))
+        """Name of the network and hash of its weights."""
+        return str(getattr(self.segmenter, "model", "custom"))
 
-    def __call__(self, image: NDArray[np.uint8], mask: NDArray[Any] | None = None) -> LeadSignal:
+    def __call__(self, image: NDArray[np.uint8]) -> LeadSignal:
         """
         Digitize one crop.
 
@@ -85,8 +82,6 @@ class ColumnMiddle:
         ----------
         image : ndarray of uint8, shape (height, width, 3)
             RGB.
-        mask : ndarray of number, shape (height, width), optional
-            Takes the place of the network's.
 
         Returns
         -------
@@ -99,12 +94,8 @@ class ColumnMiddle:
             If the mask holds no ink.
         """
         scale = self.grid(image) if self.px_per_mm is None else GridScale(self.px_per_mm, self.px_per_mm, 1.0)
-        if mask is None:
-            if self.segmenter is None:
-                raise ConfigError("this digitizer has no network; pass a mask with each image")
-            duration_s = px_to_s(image.shape[1], scale.px_per_mm_x)
-            mask = self.segmenter.channels(image, duration_s=duration_s)[0]
-        ink = np.asarray(mask) >= self.min_probability
+        duration_s = px_to_s(image.shape[1], scale.px_per_mm_x)
+        ink = self.segmenter.channels(image, duration_s=duration_s)[0] >= self.min_probability
         rows = column_centres(ink)
         columns = np.flatnonzero(np.isfinite(rows))
         if not len(columns):
@@ -138,13 +129,14 @@ class StrokeOnMask:
     ----------
     refined : RefinedDigitizer
         Whose path and fit are used; it needs no network.
-    uses_true_mask : bool
+    segmenter : TrueMask
+        Where the mask comes from.
     name : str
         Name of the digitizer in tables.
     """
 
     refined: RefinedDigitizer = field(default_factory=RefinedDigitizer)
-    uses_true_mask: bool = True
+    segmenter: TrueMask = field(default_factory=TrueMask)
     name: str = "stroke_on_mask"
 
     @property
@@ -152,22 +144,20 @@ class StrokeOnMask:
         """Say that there is no network."""
         return "true mask"
 
-    def __call__(self, image: NDArray[np.uint8], mask: NDArray[Any] | None = None) -> LeadSignal:
+    def __call__(self, image: NDArray[np.uint8]) -> LeadSignal:
         """
-        Digitize one crop; arguments as for any digitizer, but there must be a mask.
+        Digitize one crop.
 
         Raises
         ------
         ConfigError
             Without a mask.
         """
-        if mask is None:
-            raise ConfigError("this digitizer reads masks; pass one with each image")
         scale = self.refined.find_scale(image)
-        ink = np.asarray(mask) > 0
+        ink = self.segmenter(image) > 0
         drawn = np.repeat(np.where(ink, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
-        on_mask = replace(self.refined, px_per_mm=None, grid=lambda _: scale)
-        return on_mask(drawn, mask=ink.astype(np.float32))
+        on_mask = replace(self.refined, segmenter=TrueMask(ink), px_per_mm=None, grid=lambda _: scale)
+        return on_mask(drawn)
 
 
 def report(rows: pd.DataFrame, cfg: DictConfig, page_folder: Path) -> Report:

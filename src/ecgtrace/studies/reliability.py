@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
 from ecgtrace.crops.drawn import DrawnCrops
-from ecgtrace.digitization.refined import FEATURES, Calibration
+from ecgtrace.digitization.confidence import FEATURES, Calibration
 from ecgtrace.errors import ConfigError, DataError
 from ecgtrace.evaluation import bootstrap
 from ecgtrace.evaluation.align import DEFAULT_ALIGN, AlignOptions, find_lag, sample_at

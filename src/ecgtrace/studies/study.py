@@ -222,10 +222,19 @@ def arms_of(cfg: DictConfig, key: str = "arms") -> tuple[dict[str, str], dict[st
         base: Any = OmegaConf.to_container(of, resolve=True)
         overrides: Any = OmegaConf.to_container(arm.get("overrides") or OmegaConf.create(), resolve=True)
         what[arm.name] = arm.what
-        configs[arm.name] = OmegaConf.create({**base, **overrides, "name": arm.name})
+        configs[arm.name] = OmegaConf.create(_replaced(base, {**overrides, "name": arm.name}))
     if len(what) < 2:
         raise ConfigError(f"{key}: name the first and at least one to hold against it")
     return what, configs
+
+
+def _replaced(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace options, in parts of parts, too; a part with a `_target_` of its own is another part."""
+    result = dict(base)
+    for key, value in overrides.items():
+        part = isinstance(value, dict) and "_target_" not in value and isinstance(result.get(key), dict)
+        result[key] = _replaced(result[key], value) if part else value
+    return result
 
 
 def printed_command(facts: Mapping[str, Any]) -> str:
