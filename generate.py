@@ -4,7 +4,7 @@ import hydra
 from omegaconf import DictConfig
 
 from ecgtrace import cli
-from ecgtrace.pages.export import main as generate
+from ecgtrace.crops.export import main as generate
 
 
 @hydra.main(config_path="conf", config_name="generate", version_base="1.3")

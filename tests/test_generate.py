@@ -13,16 +13,10 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 
+from ecgtrace.crops import export as exporting
 from ecgtrace.crops.cut import cut, overlap
 from ecgtrace.crops.drawn import DrawnCrops, Sheet
-from ecgtrace.crops.folder import FolderCrops, FolderTraining
-from ecgtrace.crops.index import read_index
-from ecgtrace.errors import ConfigError, DataError
-from ecgtrace.evaluation.run import evaluate_many
-from ecgtrace.evaluation.runner import RunOptions
-from ecgtrace.pages import export as exporting
-from ecgtrace.pages.degrade import Degradation
-from ecgtrace.pages.export import (
+from ecgtrace.crops.export import (
     DetectionSet,
     DigitizationSet,
     OverlapSet,
@@ -32,6 +26,12 @@ from ecgtrace.pages.export import (
     main,
     signal_json,
 )
+from ecgtrace.crops.folder import FolderCrops, FolderTraining
+from ecgtrace.crops.index import read_index
+from ecgtrace.errors import ConfigError, DataError
+from ecgtrace.evaluation.run import evaluate_many
+from ecgtrace.evaluation.runner import RunOptions
+from ecgtrace.pages.degrade import Degradation
 from ecgtrace.pages.layout import lay_out, resample
 from ecgtrace.pages.render import draw, traces_ink
 from ecgtrace.pages.style import PageStyle

@@ -10,11 +10,11 @@ from safetensors.torch import save_file
 
 from ecgtrace.errors import WeightsError
 from ecgtrace.segmentation import unet
-from ecgtrace.segmentation.losses import BceDiceLoss, dice_loss
-from ecgtrace.segmentation.module import trapezoid
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
 from ecgtrace.segmentation.unet import UNet
 from ecgtrace.segmentation.weights import WeightsCard, load_weights, read_card, resolve, save_weights
+from ecgtrace.training.losses import BceDiceLoss, dice_loss
+from ecgtrace.training.module import trapezoid
 
 CARD = WeightsCard("unet", "resnet18", 64, 128, 2.5, "random", {"best_val_iou": 0.5})
 

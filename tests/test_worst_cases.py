@@ -11,7 +11,7 @@ from drawn_by_hand import PX_PER_MM, ColumnDigitizer, Crashing, HandSource
 from hydra import compose, initialize_config_dir
 
 from ecgtrace.errors import ConfigError, DataError
-from ecgtrace.evaluation.run import evaluate_many, main
+from ecgtrace.evaluation.run import evaluate_many
 from ecgtrace.evaluation.runner import RunOptions
 from ecgtrace.reporting.worst_cases import (
     Diagnosis,
@@ -27,6 +27,7 @@ from ecgtrace.reporting.worst_cases import (
     worst_case_figure,
     worst_crops,
 )
+from ecgtrace.studies.evaluate import main
 from ecgtrace.types import GridScale, LeadCrop, LeadSignal
 
 ROOT = Path(__file__).resolve().parents[1]

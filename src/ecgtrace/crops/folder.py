@@ -4,7 +4,7 @@ Crops read from disk, in the layout of the published dataset.
 A folder of crops holds `image/`, `mask-png/` or `mask-bmp/`, and `signal-json/`, with the same
 stems in each. The published overlap set has two such folders, `with-overlap/` and
 `without-overlap/` (doi 10.5281/zenodo.15484519, https://github.com/rezakarbasi/
-ecg-image-and-signal-dataset); `ecgtrace.pages.export` writes the same layout, plus `index.csv`.
+ecg-image-and-signal-dataset); `ecgtrace.crops.export` writes the same layout, plus `index.csv`.
 """
 
 import hashlib
@@ -446,7 +446,7 @@ class FolderTraining(Sequence[LeadCrop]):
 
     def _check(self, files: CropFiles) -> list[tuple[int, int] | None] | str:
         """Return the windows of a crop, or what is wrong with it."""
-        from ecgtrace.crops.resize import windows
+        from ecgtrace.segmentation.resize import windows
 
         try:
             crop = read_crop(files, self.fs_hz)

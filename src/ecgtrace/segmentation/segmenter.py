@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.fx.experimental.optimization import fuse
 
-from ecgtrace.crops.resize import fit_image, from_canvas, windows
 from ecgtrace.errors import ConfigError, WeightsError
+from ecgtrace.segmentation.resize import fit_image, from_canvas, windows
 from ecgtrace.segmentation.unet import UNet
 from ecgtrace.segmentation.weights import WeightsCard, fingerprint, load_weights, read_card, resolve
 

@@ -7,8 +7,8 @@ import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
 
-from ecgtrace.crops.dataset import CHANNELS
 from ecgtrace.errors import ConfigError
+from ecgtrace.segmentation.weights import CHANNELS
 
 _log = logging.getLogger(__name__)
 

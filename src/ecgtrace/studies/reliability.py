@@ -310,11 +310,11 @@ def figure(summary: pd.DataFrame, bin_width: float, tolerance_mv: float) -> "Fig
 
     Bins of few samples are left out above, and samples that were not recovered are no claim.
     """
-    from ecgtrace.reproduction import fig_print as fp
+    from ecgtrace.reporting import print_style
 
-    drawn = fp.new_figure((4.2, 5.0))
+    drawn = print_style.new_figure((4.2, 5.0))
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    above.plot([0, 1], [0, 1], color=fp.PALE, linewidth=1, zorder=0)
+    above.plot([0, 1], [0, 1], color=print_style.PALE, linewidth=1, zorder=0)
     shown = subsets_of(summary)
     for place, name in enumerate(shown):
         colour, marker = _SERIES[name]
@@ -344,7 +344,7 @@ def figure(summary: pd.DataFrame, bin_width: float, tolerance_mv: float) -> "Fig
     below.set_xlabel(f"confidence (above: bins of {_LEAST_SHOWN} samples or more)")
     below.set_xlim(0, 1)
     for axis in (above, below):
-        fp.open_frame(axis)
+        print_style.open_frame(axis)
     return drawn
 
 
@@ -489,14 +489,14 @@ def sources_of(cfg: DictConfig) -> dict[str, CropSource]:
 
 def report(rows: pd.DataFrame, cfg: DictConfig, page_folder: Path) -> Report:
     """Return the table and the figure."""
-    from ecgtrace.reproduction import fig_print as fp
+    from ecgtrace.reporting import print_style
 
     rows = by_subset(rows)
     summary = summarize(rows, cfg.bin_width, instantiate(cfg.bootstrap))
 
     def draw(folder: Path) -> None:
-        with fp.print_style():
-            fp.save(figure(summary, cfg.bin_width, cfg.tolerance_mv), folder, FIGURE)
+        with print_style.print_style():
+            print_style.save(figure(summary, cfg.bin_width, cfg.tolerance_mv), folder, FIGURE)
 
     crops = rows.assign(crop_id=rows["page"] + "/" + rows["crop_id"]) if "page" in rows else rows
     context = {

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ecgtrace.provenance import fingerprint, provenance
 from ecgtrace.reporting.tracking import NoTracker, RunLog, Tracker
-from ecgtrace.segmentation.epoch_log import FolderlessLogger
+from ecgtrace.training.epoch_log import FolderlessLogger
 
 # Where data lies and how it is loaded changes no crop.
 _NOT_DATA = ("root", "progress", "batch_size", "num_workers")
