@@ -20,8 +20,9 @@ from omegaconf import OmegaConf
 from test_evaluate import config
 
 from ecgtrace.errors import ConfigError, DataError
+from ecgtrace.reporting.run_log import RunLog
 from ecgtrace.reporting.tables import grid, results
-from ecgtrace.reporting.tracking import CsvTracker, NoTracker, RunLog, Tracker, WandbTracker
+from ecgtrace.reporting.tracking import CsvTracker, NoTracker, Tracker, WandbTracker
 from ecgtrace.reporting.wandb_offline import find_runs, messages, read_run
 from ecgtrace.studies.evaluate import main as evaluate
 

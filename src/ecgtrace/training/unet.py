@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from ecgtrace.errors import ConfigError
 from ecgtrace.provenance import provenance
-from ecgtrace.reporting.tracking import RunLog
+from ecgtrace.reporting.run_log import RunLog
 from ecgtrace.segmentation.weights import CHANNELS, WeightsCard, load_weights, resolve, save_weights
 from ecgtrace.training.datamodule import CropDataModule
 from ecgtrace.training.epoch_log import EpochCsvLogger

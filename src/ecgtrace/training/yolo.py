@@ -22,7 +22,7 @@ from tqdm import tqdm
 from ecgtrace.crops.windowed import WindowedCrops
 from ecgtrace.errors import ConfigError, WeightsError
 from ecgtrace.provenance import provenance
-from ecgtrace.reporting.tracking import RunLog
+from ecgtrace.reporting.run_log import RunLog
 from ecgtrace.segmentation import yolo_runtime
 from ecgtrace.segmentation.weights import (
     WeightsCard,
