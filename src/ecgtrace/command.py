@@ -1,8 +1,8 @@
 """
 The command `ecgtrace`: reads pictures from any folder, with the configuration that lies in the package.
 
-`ecgtrace digitize ...` does what `python digitize.py ...` does in a checkout. The package's folder `conf` is a
-link to the checkout's; the wheel has copies of the files that `digitize` needs (pyproject.toml).
+`ecgtrace digitize ...` does what `python digitize.py ...` does in a checkout. The package's folder `conf` is
+a link to the checkout's; the wheel has copies of the files that `digitize` needs (pyproject.toml).
 """
 
 import importlib.util
