@@ -16,7 +16,6 @@ LONG = {
     "digitization/stroke.py": "one compiled fit",
     "digitization/vertex_path.py": "one search of a path",
     "crops/folder.py": "",
-    "crops/export.py": "",
     "reporting/worst_cases.py": "",
     "studies/clinical.py": "",
     "studies/reliability.py": "",

@@ -1,4 +1,4 @@
-"""What `pip install` brings: the command, from any folder; the files of the wheel; no more than reading needs."""
+"""What `pip install` brings: the command from any folder, the wheel, and no more than reading needs."""
 
 import importlib.util
 import os
