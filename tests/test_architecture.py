@@ -15,10 +15,6 @@ LONG = {
     "digitization/refined.py": "the stages of one digitizer",
     "digitization/stroke.py": "one compiled fit",
     "digitization/vertex_path.py": "one search of a path",
-    "crops/folder.py": "",
-    "reporting/worst_cases.py": "",
-    "studies/clinical.py": "",
-    "studies/reliability.py": "",
 }
 
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtrace.crops.folder import IMAGE, MASK_BMP, MASK_PNG, SIGNAL
+from ecgtrace.crops.folder_files import IMAGE, MASK_BMP, MASK_PNG, SIGNAL
 from ecgtrace.crops.index import IndexRow
 from ecgtrace.errors import ConfigError, DataError
 from ecgtrace.types import FloatArray, LeadCrop

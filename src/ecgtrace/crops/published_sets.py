@@ -27,7 +27,7 @@ from ecgtrace.crops.crop_files import (
 )
 from ecgtrace.crops.cut import cut, overlap
 from ecgtrace.crops.drawn import DrawnCrops
-from ecgtrace.crops.folder import WITH_OVERLAP, WITHOUT_OVERLAP
+from ecgtrace.crops.folder_files import WITH_OVERLAP, WITHOUT_OVERLAP
 from ecgtrace.crops.index import IndexRow
 from ecgtrace.crops.page_list import Pages, PageSpec, too_few
 from ecgtrace.errors import ConfigError
