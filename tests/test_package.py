@@ -17,13 +17,14 @@ from planted_picture import command, lead
 
 import ecgtrace
 from ecgtrace import command as ecgtrace_command
+from ecgtrace.cli import RESEARCH
 from ecgtrace.example import EXAMPLE
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-# The command in a process that cannot import what the arguments before "--" name.
+# In a process that cannot import what the first argument names: the command, or a script.
 WITHOUT = """
-import sys
+import runpy, sys
 
 class Blocked:
     def find_spec(self, name, path=None, target=None):
@@ -32,9 +33,19 @@ class Blocked:
 
 blocked, arguments = sys.argv[1].split(","), sys.argv[2:]
 sys.meta_path.insert(0, Blocked())
-from ecgtrace.command import main
-sys.exit(main(arguments))
+if arguments[0].endswith(".py"):
+    sys.argv = arguments
+    sys.path.insert(0, ".")
+    runpy.run_path(arguments[0], run_name="__main__")
+else:
+    from ecgtrace.command import main
+    sys.exit(main(arguments))
 """
+(FORBIDDEN,) = (
+    contract["forbidden_modules"]
+    for contract in PROJECT["tool"]["importlinter"]["contracts"]
+    if contract["type"] == "forbidden"
+)
 
 
 def run(arguments, folder):
@@ -156,13 +167,20 @@ def test_python_m_ecgtrace_is_the_command(tmp_path):
 @pytest.mark.parametrize("digitizer", ["refined", "baseline"])
 def test_the_core_digitizes_without_the_packages_of_research(tmp_path, digitizer):
     """None of those that the contract of imports forbids, even where an import is inside a function."""
-    contracts = PROJECT["tool"]["importlinter"]["contracts"]
-    blocked = next(contract["forbidden_modules"] for contract in contracts if contract["type"] == "forbidden")
     options = [f"input={EXAMPLE}", "output_dir=out", f"digitizer={digitizer}", "progress=false"]
-    done = run(["-c", WITHOUT, ",".join(blocked), "digitize", *options], tmp_path)
+    done = run(["-c", WITHOUT, ",".join(FORBIDDEN), "digitize", *options], tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1 ok, 0 failed")
     assert (tmp_path / "out" / "example.csv").is_file()
+
+
+@pytest.mark.parametrize("script", ["train.py", "evaluate.py", "generate.py", "reproduce.py"])
+def test_research_without_its_packages_is_one_line(tmp_path, script):
+    run_dir = [f"hydra.run.dir={tmp_path}"] + ([f"output_dir={tmp_path}/out"] if script[0] in "gr" else [])
+    done = run(["-c", WITHOUT, ",".join(FORBIDDEN), script, *run_dir], ROOT)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert "not installed, and this needs it: pip install 'ecgtrace[research]'" in done.stderr
 
 
 def test_the_contract_of_imports_knows_the_extra_research():
@@ -170,11 +188,8 @@ def test_the_contract_of_imports_knows_the_extra_research():
     imported = {"segmentation-models-pytorch": "segmentation_models_pytorch"}
     extra = PROJECT["project"]["optional-dependencies"]["research"]
     names = {text.split(">")[0] for text in extra}
-    contracts = PROJECT["tool"]["importlinter"]["contracts"]
-    forbidden = next(
-        contract["forbidden_modules"] for contract in contracts if contract["type"] == "forbidden"
-    )
-    assert {imported.get(name, name) for name in names} <= set(forbidden)
+    assert {imported.get(name, name) for name in names} == set(RESEARCH)
+    assert set(RESEARCH) < set(FORBIDDEN)
     core = {text.split(">")[0] for text in PROJECT["project"]["dependencies"]}
     assert not core & names
 
