@@ -30,10 +30,11 @@ test: setup  ## Run all tests
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest
 
-lint: setup  ## Check style and types
+lint: setup  ## Check style, types and the order of the layers
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
 
 format: setup  ## Put the code in shape
 	$(BIN)/python -m ruff check --fix .

@@ -5,7 +5,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from ecgtrace import batch, cli
+from ecgtrace import batch, cli, command
 
 exit_codes: list[int] = []  # Hydra does not pass on what `main` returns
 
@@ -14,7 +14,7 @@ exit_codes: list[int] = []  # Hydra does not pass on what `main` returns
 @cli.one_line_errors
 def main(cfg: DictConfig) -> None:
     """Digitize as configured."""
-    exit_codes.append(batch.main(cfg))
+    exit_codes.append(command.digitize(cfg))
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ import hydra
 from omegaconf import DictConfig
 
 from ecgtrace import cli
-from ecgtrace.evaluation.run import main as evaluate
 
 
 @hydra.main(config_path="conf", config_name="evaluate", version_base="1.3")
 @cli.one_line_errors
 def main(cfg: DictConfig) -> None:
     """Evaluate as configured."""
+    from ecgtrace.studies.evaluate import main as evaluate  # slow to import: not before usage errors
+
     evaluate(cfg)
 
 

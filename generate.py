@@ -4,13 +4,14 @@ import hydra
 from omegaconf import DictConfig
 
 from ecgtrace import cli
-from ecgtrace.pages.export import main as generate
 
 
 @hydra.main(config_path="conf", config_name="generate", version_base="1.3")
 @cli.one_line_errors
 def main(cfg: DictConfig) -> None:
     """Generate as configured."""
+    from ecgtrace.crops.export import main as generate  # slow to import: not before usage errors
+
     generate(cfg)
 
 

@@ -3,6 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
+from ecgtrace import training
 from ecgtrace.cli import one_line_errors, run
 
 
@@ -10,9 +11,7 @@ from ecgtrace.cli import one_line_errors, run
 @one_line_errors
 def main(cfg: DictConfig) -> float:
     """Train and return the validation IoU, for sweeps."""
-    from ecgtrace.segmentation import train  # torch is slow to import: not before usage errors
-
-    metrics = train.main(cfg)
+    metrics = training.main(cfg)
     return metrics["val/iou"] if cfg.validate_only else metrics["best_val_iou"]
 
 

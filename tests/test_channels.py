@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from ecgtrace.crops.dataset import CHANNELS, CropDataset
 from ecgtrace.crops.drawn import DrawnCrops, Sheet
 from ecgtrace.crops.windowed import WindowedCrops
 from ecgtrace.errors import ConfigError, DataError, WeightsError
 from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
-from ecgtrace.segmentation.losses import dice_loss
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
 from ecgtrace.segmentation.unet import UNet
-from ecgtrace.segmentation.weights import WeightsCard, load_weights, save_weights
+from ecgtrace.segmentation.weights import CHANNELS, WeightsCard, load_weights, save_weights
+from ecgtrace.training.dataset import CropDataset
+from ecgtrace.training.losses import dice_loss
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from hydra import compose, initialize_config_dir
 from ecgtrace.errors import ConfigError, DataError, TraceNotFoundError
 from ecgtrace.evaluation import arms, row_file
 from ecgtrace.evaluation.runner import RunOptions, run
-from ecgtrace.studies import bland_altman, clinical, study
+from ecgtrace.studies import bland_altman, study
+from ecgtrace.studies.beats import MEASURES, load_neurokit
 from ecgtrace.studies.clinical import compare
 from ecgtrace.studies.clinical_run import COLUMNS, STUDY, TEXT, Control, Measuring
 from ecgtrace.types import LeadCrop
@@ -38,7 +39,7 @@ def beats(peaks_s=PEAKS_S, half_s=0.04, t_s=0.27, fs_hz=500, duration_s=2.5):
 
 def measured(truth, digitized=None, fs_hz=500):
     found = compare(truth, fs_hz, truth if digitized is None else digitized, fs_hz)
-    assert [one.measure for one in found] == [measure.name for measure in clinical.MEASURES]
+    assert [one.measure for one in found] == [measure.name for measure in MEASURES]
     return {one.measure: one for one in found}
 
 
@@ -145,7 +146,7 @@ def test_an_inverted_lead_has_no_r_wave_but_a_depth():
 def test_without_neurokit_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "neurokit2", None)
     with pytest.raises(ConfigError, match=r"pip install 'ecgtrace\[clinical\]'"):
-        clinical.load_neurokit()
+        load_neurokit()
 
 
 # Statistics ---------------------------------------------------------------------------------------

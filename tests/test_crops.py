@@ -10,12 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from ecgtrace.crops.augment import AddVerticalLines, OverlaySignal, compose
 from ecgtrace.crops.cut import crop_box, crossings, cut, overlap
-from ecgtrace.crops.datamodule import CropDataModule, EpochShuffle
-from ecgtrace.crops.dataset import CropDataset, FreshSampler
 from ecgtrace.crops.drawn import DrawnCrops, Sheet
-from ecgtrace.crops.resize import resize_mask
 from ecgtrace.crops.training import TrainingCrops, kind
 from ecgtrace.crops.windowed import WindowedCrops
 from ecgtrace.errors import ConfigError
@@ -24,6 +20,10 @@ from ecgtrace.pages.layout import LAYOUTS, lay_out
 from ecgtrace.pages.render import draw_parts, others_ink
 from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
+from ecgtrace.segmentation.resize import resize_mask
+from ecgtrace.training.augment import AddVerticalLines, OverlaySignal, compose
+from ecgtrace.training.datamodule import CropDataModule, EpochShuffle
+from ecgtrace.training.dataset import CropDataset, FreshSampler
 from ecgtrace.types import Record
 from ecgtrace.units import LEADS
 

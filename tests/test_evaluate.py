@@ -24,9 +24,10 @@ from ecgtrace.digitization.ink_map import TrueMask
 from ecgtrace.errors import ConfigError, DataError, GridNotFoundError, WeightsError
 from ecgtrace.evaluation import metrics
 from ecgtrace.evaluation.rows import COLUMNS, read_rows
-from ecgtrace.evaluation.run import Evaluation, evaluate_many, main
+from ecgtrace.evaluation.run import Evaluation, evaluate_many
 from ecgtrace.evaluation.runner import RunOptions
 from ecgtrace.provenance import command_line, git_state, provenance
+from ecgtrace.studies.evaluate import main
 
 ROOT = Path(__file__).resolve().parents[1]
 QUIET = RunOptions(progress=False)

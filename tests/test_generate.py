@@ -13,25 +13,20 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 
+from ecgtrace.crops import crop_files, published_sets
+from ecgtrace.crops import export as exporting
+from ecgtrace.crops.crop_files import signal_json
 from ecgtrace.crops.cut import cut, overlap
 from ecgtrace.crops.drawn import DrawnCrops, Sheet
+from ecgtrace.crops.export import export, main
 from ecgtrace.crops.folder import FolderCrops, FolderTraining
 from ecgtrace.crops.index import read_index
+from ecgtrace.crops.page_list import Pages
+from ecgtrace.crops.published_sets import DetectionSet, DigitizationSet, OverlapSet, SegmentationSet
 from ecgtrace.errors import ConfigError, DataError
 from ecgtrace.evaluation.run import evaluate_many
 from ecgtrace.evaluation.runner import RunOptions
-from ecgtrace.pages import export as exporting
 from ecgtrace.pages.degrade import Degradation
-from ecgtrace.pages.export import (
-    DetectionSet,
-    DigitizationSet,
-    OverlapSet,
-    Pages,
-    SegmentationSet,
-    export,
-    main,
-    signal_json,
-)
 from ecgtrace.pages.layout import lay_out, resample
 from ecgtrace.pages.render import draw, traces_ink
 from ecgtrace.pages.style import PageStyle
@@ -354,7 +349,8 @@ def test_a_run_that_was_cut_off_goes_on(written, tmp_path, monkeypatch, number):
             raise KeyboardInterrupt
         write(path, content)
 
-    monkeypatch.setattr(exporting, "write_bytes", cut_off)
+    for module in (exporting, published_sets, crop_files):
+        monkeypatch.setattr(module, "write_bytes", cut_off)
     with pytest.raises(KeyboardInterrupt):
         export(disk_set, tmp_path, progress=False)
     monkeypatch.undo()

@@ -16,7 +16,8 @@ from PIL import Image
 
 from ecgtrace.errors import DataError
 from ecgtrace.records.sample import SampleRecords
-from ecgtrace.reproduction import fig_epochs, fig_print, fig_samples, fig_training, paper_figures
+from ecgtrace.reporting import print_style
+from ecgtrace.reproduction import crop_axes, fig_epochs, fig_samples, fig_training, paper_figures
 from ecgtrace.reproduction.artefact import Sources
 from ecgtrace.reproduction.fig_training import ValidationIou
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
@@ -128,13 +129,13 @@ def built(sources, tmp_path_factory):
     """Every figure, some of them twice; and the figures themselves."""
     drawn = {}
     asked = set()
-    split_ids, save = SampleRecords.split_ids, fig_print.save
+    split_ids, save = SampleRecords.split_ids, print_style.save
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             SampleRecords, "split_ids", lambda self, split: asked.add(split) or split_ids(self, split)
         )
         patch.setattr(
-            fig_print, "save", lambda figure, *a: drawn.setdefault(a[1], figure) and save(figure, *a)
+            print_style, "save", lambda figure, *a: drawn.setdefault(a[1], figure) and save(figure, *a)
         )
         folders = [tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("second")]
         claims = [
@@ -204,8 +205,8 @@ def test_an_unfinished_run_is_one_clear_error(sources, tmp_path, name):
 
 def test_axes_of_a_crop_are_seconds_and_millivolt(sources):
     """Every vertex of the drawn line lies where its time and its amplitude say."""
-    for crop in fig_print.validation_crops(sources.cfg):
-        left, right, bottom, top = fig_print.extent(crop)
+    for crop in crop_axes.validation_crops(sources.cfg):
+        left, right, bottom, top = crop_axes.extent(crop)
         height, width = crop.mask.shape
         x, y = crop.polyline.T
         time_s = left + (x + 0.5) / width * (right - left)
@@ -218,9 +219,9 @@ def test_the_sample_is_the_first_short_crossed_crop_with_enough_ink():
     uncrossed = hand_crop("uncrossed", other_rows=(1, 2))
     touched = hand_crop("touched", crossings=1, overlap_px=1)  # 1 px of other ink to 20 px of the target's
     crossed = [hand_crop(name, other_rows=(1,), crossings=2) for name in ("first", "second")]
-    assert fig_print.sample_crop([long, uncrossed, touched, *crossed]).crop_id == "first"
-    assert fig_print.sample_crop([long, touched, uncrossed]).crop_id == "uncrossed"
-    assert fig_print.sample_crop([long]).crop_id == "long"
+    assert crop_axes.sample_crop([long, uncrossed, touched, *crossed]).crop_id == "first"
+    assert crop_axes.sample_crop([long, touched, uncrossed]).crop_id == "uncrossed"
+    assert crop_axes.sample_crop([long]).crop_id == "long"
 
 
 # Figure 3 -----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from ecgtrace.digitization.confidence import FEATURES, Calibration
 from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.evaluation.align import AlignOptions
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
-from ecgtrace.studies import reliability, study
+from ecgtrace.studies import calibration, judging, reliability, study
 from ecgtrace.types import GridScale, LeadSignal
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -63,7 +63,7 @@ def test_samples_that_were_not_recovered_are_wrong_and_counted():
     amplitude[100:200] = np.nan
     confidence = np.where(np.isnan(amplitude), 0.0, 0.9)
     signal = LeadSignal(amplitude, 500.0, confidence, GridScale(4.0, 4.0, 1.0), np.zeros(1))
-    found, right, _ = reliability.judge(crop, signal, 0.05, AlignOptions())
+    found, right, _ = judging.judge(crop, signal, 0.05, AlignOptions())
     assert (~right[found == 0]).all() and (found == 0).sum() == 100
     counts = reliability.count_by_bin(found, right, 0.05)
     assert counts["n_missing"].sum() == 100
@@ -76,7 +76,7 @@ def test_an_offset_and_a_delay_change_nothing():
     late = np.concatenate([np.full(10, amplitude[0]), amplitude])[:1246] + 3.0
     for values in (amplitude, late):
         signal = LeadSignal(values, 500.0, np.ones(1246), GridScale(4.0, 4.0, 1.0), np.zeros(1))
-        assert reliability.judge(crop, signal, 0.05, AlignOptions())[1].mean() > 0.99
+        assert judging.judge(crop, signal, 0.05, AlignOptions())[1].mean() > 0.99
 
 
 def test_planted_coefficients_are_found():
@@ -84,10 +84,10 @@ def test_planted_coefficients_are_found():
     features = rng.normal(size=(40_000, len(FEATURES)))
     weights = np.array([1.0, -2.0, 0.5, 0.0, 0.0, 1.5, -1.0])
     right = rng.random(len(features)) < 1 / (1 + np.exp(-(0.7 + features @ weights)))
-    calibration, loss = reliability.fit_calibration(features, right, np.ones(len(right)), 1e-9)
-    assert calibration.intercept == pytest.approx(0.7, abs=0.06)
-    np.testing.assert_allclose(calibration.weights, weights, atol=0.08)
-    entropy = reliability.fit_calibration(features * 0, right, np.ones(len(right)), 1e-9)[1]
+    fitted, loss = calibration.fit_calibration(features, right, np.ones(len(right)), 1e-9)
+    assert fitted.intercept == pytest.approx(0.7, abs=0.06)
+    np.testing.assert_allclose(fitted.weights, weights, atol=0.08)
+    entropy = calibration.fit_calibration(features * 0, right, np.ones(len(right)), 1e-9)[1]
     assert loss < entropy
 
 
@@ -118,7 +118,7 @@ def settings(*options):
 
 def test_the_fit_sees_the_features_of_the_samples_that_it_judges():
     """Samples before and after the truth, and those that were not recovered, go with their features."""
-    (judged,) = reliability.judge_all(HandSource(count=1), Planted(), 0.05, AlignOptions())
+    (judged,) = judging.judge_all(HandSource(count=1), Planted(), 0.05, AlignOptions())
     times = judged.features[:, 0]
     assert len(times) == len(judged.right) == len(judged.confidence)
     assert times[0] == pytest.approx(-0.004, abs=0.0021) and times[-1] == pytest.approx(2.494, abs=0.0041)
@@ -160,7 +160,7 @@ def test_each_kind_of_page_draws_its_own():
 def test_fit_needs_a_digitizer_with_a_calibration(tmp_path):
     cfg = settings("fit=true", "split=val", "digitizer=baseline", f"output_dir={tmp_path / 'out'}")
     with pytest.raises(ConfigError, match="digitizer=refined"):
-        reliability.fit(cfg)
+        calibration.fit(cfg)
 
 
 def test_the_table_tells_what_low_confidences_are_worth():
@@ -192,7 +192,7 @@ def test_the_test_split_is_not_fitted_on(tmp_path):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("reliability", ["fit=true", "split=test", f"output_dir={tmp_path}"])
     with pytest.raises(ConfigError, match="split=val"):
-        reliability.fit(cfg)
+        calibration.fit(cfg)
 
 
 def test_on_a_drawn_crop(tmp_path):

@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ecgtrace.crops.augment import OverlaySignal, compose
-from ecgtrace.crops.dataset import CropDataset
-from ecgtrace.crops.resize import RESIZES, fit_image, from_canvas, place, resize_image, resize_mask
 from ecgtrace.errors import ConfigError
+from ecgtrace.segmentation.resize import RESIZES, fit_image, from_canvas, place, resize_image, resize_mask
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
 from ecgtrace.segmentation.weights import WeightsCard, read_card
+from ecgtrace.training.augment import OverlaySignal, compose
+from ecgtrace.training.dataset import CropDataset
 from ecgtrace.types import LeadCrop
 
 CANVAS = (192, 512)

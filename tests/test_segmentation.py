@@ -5,16 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import segmentation_models_pytorch as smp
 import torch
 from safetensors.torch import save_file
+from torch.fx.experimental.optimization import fuse
 
 from ecgtrace.errors import WeightsError
-from ecgtrace.segmentation import unet
-from ecgtrace.segmentation.losses import BceDiceLoss, dice_loss
-from ecgtrace.segmentation.module import trapezoid
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
-from ecgtrace.segmentation.unet import UNet
+from ecgtrace.segmentation.unet import FROM_FILE, UNet
 from ecgtrace.segmentation.weights import WeightsCard, load_weights, read_card, resolve, save_weights
+from ecgtrace.training.losses import BceDiceLoss, dice_loss
+from ecgtrace.training.module import trapezoid
 
 CARD = WeightsCard("unet", "resnet18", 64, 128, 2.5, "random", {"best_val_iou": 0.5})
 
@@ -100,16 +101,31 @@ def test_weights_of_another_network_are_refused(weights, tmp_path):
 
 
 def test_a_hub_that_cannot_be_reached_is_recorded(monkeypatch, caplog):
-    original = unet.smp.Unet
+    original = smp.Unet
 
     def offline(*args, **kwargs):
         if kwargs["encoder_weights"] is not None:
             raise OSError("no route to host\nmore")
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(unet.smp, "Unet", offline)
+    monkeypatch.setattr(smp, "Unet", offline)
     assert UNet("resnet18").started_from == "random (imagenet could not be fetched)"
     assert "no route to host; starting at random" in caplog.text
+
+
+def test_a_file_is_read_by_the_same_network_without_smp():
+    """Of the shipped weights, logit for logit, as the segmenter fuses them too."""
+    channels = read_card(resolve("shipped")).channels
+    networks = [UNet("resnet34", start, channels) for start in (None, FROM_FILE)]
+    image = torch.from_numpy(np.random.default_rng(0).random((1, 3, 64, 96), np.float32))
+    for network in networks:
+        load_weights(network, resolve("shipped"))
+    with torch.inference_mode():
+        of_smp, own = (network.eval()(image) for network in networks)
+        fused = [fuse(network)(image) for network in networks]
+    assert not isinstance(networks[1].network, smp.Unet)
+    assert torch.equal(own, of_smp)
+    assert torch.equal(*fused)
 
 
 def test_normalisation_is_imagenets(network):

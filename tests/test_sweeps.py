@@ -15,9 +15,9 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from ecgtrace.crops.datamodule import CropDataModule, EpochShuffle
 from ecgtrace.reporting.wandb_offline import find_runs, read_run
-from ecgtrace.segmentation.module import SegmentationModule
+from ecgtrace.training.datamodule import CropDataModule, EpochShuffle
+from ecgtrace.training.module import SegmentationModule
 
 ROOT = Path(__file__).resolve().parents[1]
 LIGHT = ROOT / "tests" / "light_training.py"

@@ -20,10 +20,11 @@ from omegaconf import OmegaConf
 from test_evaluate import config
 
 from ecgtrace.errors import ConfigError, DataError
-from ecgtrace.evaluation.run import main as evaluate
+from ecgtrace.reporting.run_log import RunLog
 from ecgtrace.reporting.tables import grid, results
-from ecgtrace.reporting.tracking import CsvTracker, NoTracker, RunLog, Tracker, WandbTracker
+from ecgtrace.reporting.tracking import CsvTracker, NoTracker, Tracker, WandbTracker
 from ecgtrace.reporting.wandb_offline import find_runs, messages, read_run
+from ecgtrace.studies.evaluate import main as evaluate
 
 ROOT = Path(__file__).resolve().parents[1]
 FACTS = {"commit": "0" * 40, "dirty": False, "seed": 3, "config": {"seed": 3, "model": {"height": 32}}}
@@ -95,11 +96,11 @@ def same_table(run, name, table):
 
 
 def train_tiny(folder, *overrides):
-    from ecgtrace.segmentation import train
+    from ecgtrace import training
 
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         cfg = compose("train", [*TINY, f"output_dir={folder}", *overrides])
-    train.main(cfg)
+    training.main(cfg)
     return cfg
 
 
@@ -181,7 +182,7 @@ def test_nothing_is_left_in_the_home_or_the_environment(trained, home):
 def test_the_data_fingerprint_follows_the_data_alone():
     from hydra.utils import instantiate
 
-    from ecgtrace.segmentation.tracked import data_fingerprint
+    from ecgtrace.training.tracked import data_fingerprint
 
     def of(*overrides):
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):

@@ -15,11 +15,11 @@ import torch
 from hydra import compose, initialize_config_dir
 from safetensors.numpy import load_file
 
-from ecgtrace.crops.resize import windows
-from ecgtrace.segmentation import train
-from ecgtrace.segmentation.epoch_log import EpochCsvLogger
-from ecgtrace.segmentation.module import SegmentationModule
+from ecgtrace import training
+from ecgtrace.segmentation.resize import windows
 from ecgtrace.segmentation.weights import read_card
+from ecgtrace.training.epoch_log import EpochCsvLogger
+from ecgtrace.training.module import SegmentationModule
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,7 +44,7 @@ TINY = [
 def run_tiny(folder, *overrides):
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         cfg = compose("train", [*TINY, f"output_dir={folder}", *overrides])
-        return train.main(cfg)
+        return training.main(cfg)
 
 
 @pytest.fixture(scope="module")

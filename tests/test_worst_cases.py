@@ -11,22 +11,20 @@ from drawn_by_hand import PX_PER_MM, ColumnDigitizer, Crashing, HandSource
 from hydra import compose, initialize_config_dir
 
 from ecgtrace.errors import ConfigError, DataError
-from ecgtrace.evaluation.run import evaluate_many, main
+from ecgtrace.evaluation.run import evaluate_many
 from ecgtrace.evaluation.runner import RunOptions
+from ecgtrace.reporting.diagnosis import Diagnosis, column_kinds, diagnose
+from ecgtrace.reporting.worst_case_figures import record_figure, worst_case_figure
 from ecgtrace.reporting.worst_cases import (
-    Diagnosis,
     Evaluation,
     WorstCase,
     as_table,
-    column_kinds,
-    diagnose,
     look_again,
     rank_records,
-    record_figure,
     reopen,
-    worst_case_figure,
     worst_crops,
 )
+from ecgtrace.studies.evaluate import main
 from ecgtrace.types import GridScale, LeadCrop, LeadSignal
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -18,14 +18,18 @@ from hydra import compose, initialize_config_dir
 from torch import nn
 from torch.nn import functional
 
-from ecgtrace.crops.resize import Place
+from ecgtrace import training
 from ecgtrace.digitization.proposed import ProposedDigitizer
 from ecgtrace.errors import ConfigError, DataError, TraceNotFoundError, WeightsError
-from ecgtrace.segmentation import train, yolo, yolo_runtime
+from ecgtrace.segmentation import yolo_runtime
+from ecgtrace.segmentation.resize import Place
 from ecgtrace.segmentation.weights import WeightsCard, read_card, save_weights
-from ecgtrace.segmentation.yolo_confusion import Confusion, by_threshold
-from ecgtrace.segmentation.yolo_data import Canvas, fill, label, polygon
+from ecgtrace.segmentation.yolo import YoloSegmenter
+from ecgtrace.segmentation.yolo_canvas import Canvas
 from ecgtrace.segmentation.yolo_network import Detector, Instances, build_network, probability
+from ecgtrace.training import yolo
+from ecgtrace.training.yolo_confusion import Confusion, by_threshold
+from ecgtrace.training.yolo_data import fill, label, polygon
 
 # Ultralytics and the libraries below it warn of what is not ours to change (deprecated calls, small batches).
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -260,7 +264,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path):
 def test_wrong_options_are_named(override, message, tmp_path):
     cfg = config(tmp_path, override, "model.pretrained=true")
     with pytest.raises(ConfigError, match=message):
-        train.main(cfg)
+        training.main(cfg)
 
 
 @pytest.fixture(scope="module")
@@ -308,20 +312,20 @@ def test_a_run_leaves_its_rows_and_facts(trained):
 def test_the_same_command_goes_on_and_then_has_nothing_to_do(trained):
     run, _, _ = trained
     first = pd.read_csv(run / "metrics.csv").iloc[0]
-    metrics = train.main(config(run, "model.hyper.epochs=2"))
+    metrics = training.main(config(run, "model.hyper.epochs=2"))
     assert metrics["epochs"] == 2
     rows = pd.read_csv(run / "metrics.csv")
     assert rows["epoch"].tolist() == [0, 1]
     pd.testing.assert_series_equal(rows.iloc[0], first)
     saved = (run / "yolo" / "weights" / "last.pt").stat().st_mtime_ns
-    again = train.main(config(run, "model.hyper.epochs=2"))
+    again = training.main(config(run, "model.hyper.epochs=2"))
     assert (run / "yolo" / "weights" / "last.pt").stat().st_mtime_ns == saved
     assert again["best_val_iou"] == metrics["best_val_iou"]
 
 
 def test_the_weights_segment_a_crop(trained, capsys):
     run, _, _ = trained
-    segmenter = yolo.YoloSegmenter(str(run / "weights.safetensors"), confidence=1e-6)
+    segmenter = YoloSegmenter(str(run / "weights.safetensors"), confidence=1e-6)
     image = np.full((90, 400, 3), 255, np.uint8)
     image[40:45] = 0
     united = segmenter(image, duration_s=5.0)
@@ -334,7 +338,7 @@ def test_the_weights_segment_a_crop(trained, capsys):
 
 def test_nothing_found_is_a_failure_with_a_reason(trained):
     run, _, _ = trained
-    nothing = yolo.YoloSegmenter(str(run / "weights.safetensors"), confidence=0.999)
+    nothing = YoloSegmenter(str(run / "weights.safetensors"), confidence=0.999)
     digitizer = ProposedDigitizer(nothing, px_per_mm=8.0)
     with pytest.raises(TraceNotFoundError):
         digitizer(np.full((90, 400, 3), 255, np.uint8))
@@ -354,7 +358,7 @@ def test_weights_of_another_network_are_refused(trained, tmp_path):
     card = WeightsCard("unet", "resnet34", 64, 128, 2.5, "random")
     save_weights(nn.Linear(1, 1), card, tmp_path / "unet.safetensors")
     with pytest.raises(WeightsError, match="model=unet"):
-        _ = yolo.YoloSegmenter(str(tmp_path / "unet.safetensors")).model
+        _ = YoloSegmenter(str(tmp_path / "unet.safetensors")).model
 
 
 def test_importing_it_changes_nothing_for_others():
@@ -367,7 +371,7 @@ def test_importing_it_changes_nothing_for_others():
         "    functions = (Image.open, torch.save, cv2.imread, cv2.imwrite)\n"
         "    return functions, cv2.getNumThreads(), str(np.array([0.5, 1.0])), str(torch.tensor(0.5)), keys\n"
         "before = seen()\n"
-        "from ecgtrace.segmentation import yolo_trainer\n"
+        "from ecgtrace.training import yolo_trainer\n"
         "assert seen() == before, (before, seen())\n"
     )
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}

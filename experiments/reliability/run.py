@@ -13,10 +13,10 @@ from ecgtrace import cli
 def main(cfg: DictConfig) -> None:
     """Do the study as configured."""
     # Slow to import: not before usage errors.
-    from ecgtrace.studies import reliability, study
+    from ecgtrace.studies import calibration, reliability, study
 
     if cfg.fit:
-        reliability.fit(cfg)
+        calibration.fit(cfg)
     else:
         study.run(reliability.STUDY, cfg, Path(__file__).resolve().parent)
 

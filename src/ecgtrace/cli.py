@@ -27,6 +27,22 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130  # as shells report an interrupt
 
+# What the extra `research` brings, by the names that are imported.
+RESEARCH = (
+    "albumentations",
+    "filelock",
+    "jinja2",
+    "lightning",
+    "matplotlib",
+    "pandas",
+    "pooch",
+    "segmentation_models_pytorch",
+    "tabulate",
+    "torchvision",
+    "wandb",
+    "wfdb",
+)
+
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _keep_stack_traces = bool(os.environ.get(_FULL_ERROR))
 
@@ -93,6 +109,9 @@ def explain(error: Exception) -> tuple[str, int] | None:
         return _one_line(str(error)), EXIT_USAGE
     if isinstance(error, EcgTraceError):
         return _one_line(str(error)), EXIT_FAILED
+    missing = _missing_of_research(error)
+    if missing is not None:
+        return f"{missing} is not installed, and this needs it: pip install 'ecgtrace[research]'", EXIT_USAGE
     if isinstance(error, InstantiationException):
         return _explain_instantiation(error)
     cause = error.__cause__
@@ -138,6 +157,16 @@ def _exit_if_expected(error: Exception) -> None:
         line, code = explained
         print(f"error: {line}", file=sys.stderr)
         sys.exit(code)
+
+
+def _missing_of_research(error: BaseException | None) -> str | None:
+    """Return the package of the extra `research` whose absence is behind an error."""
+    while error is not None:
+        package = str(error.name).partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+        if package in RESEARCH:
+            return package
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _explain_instantiation(error: InstantiationException) -> tuple[str, int]:

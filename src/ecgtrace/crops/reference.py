@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgtrace.crops.folder import PUBLISHED_FS_HZ, UNKNOWN_OVERLAP_PX, read_mask, read_signal
+from ecgtrace.crops.folder_files import PUBLISHED_FS_HZ, UNKNOWN_OVERLAP_PX, read_mask, read_signal
 from ecgtrace.errors import DataError, EcgTraceError
 from ecgtrace.evaluation.subsets import NON_OVERLAP, OVERLAP
 from ecgtrace.images import read_picture

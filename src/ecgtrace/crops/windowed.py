@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ecgtrace.crops.resize import windows
+from ecgtrace.segmentation.resize import windows
 from ecgtrace.types import LeadCrop
 
 

@@ -7,7 +7,6 @@ grey print stays readable.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,12 +17,10 @@ from numpy.typing import NDArray
 
 from ecgtrace.evaluation import metrics
 from ecgtrace.evaluation.align import DEFAULT_ALIGN, AlignOptions, align
+from ecgtrace.evaluation.runner import CropSource, DigitizerLike, digitize_crop
 from ecgtrace.evaluation.subsets import NON_OVERLAP, OVERLAP
 from ecgtrace.reporting.tables import in_table_order
 from ecgtrace.types import FloatArray, GridScale, LeadCrop, LeadSignal
-
-if TYPE_CHECKING:
-    from ecgtrace.evaluation.runner import CropSource, DigitizerLike
 
 # Okabe and Ito's colours, safe for colour-blind readers; mid-tones, so they show on black ink and on paper.
 TRACE_COLOUR = "#E69F00"
@@ -45,8 +42,8 @@ RANKS = ("best", "median", "worst")
 
 def write_figures(
     rows: pd.DataFrame,
-    source: "CropSource",
-    digitizers: Mapping[str, "DigitizerLike"],
+    source: CropSource,
+    digitizers: Mapping[str, DigitizerLike],
     folder: Path,
     options: AlignOptions = DEFAULT_ALIGN,
 ) -> list[Path]:
@@ -257,9 +254,7 @@ def _plot_covered(axis: Axes, time_s: FloatArray, signal: FloatArray, covered: N
         axis.plot(time_s[filled], signal[filled], ".", color="0.55", markersize=3, label="filled")
 
 
-def _digitized(digitizer: "DigitizerLike", crop: LeadCrop) -> LeadSignal | None:
-    from ecgtrace.evaluation.runner import digitize_crop
-
+def _digitized(digitizer: DigitizerLike, crop: LeadCrop) -> LeadSignal | None:
     try:
         digitized = digitize_crop(digitizer, crop)
         metrics.score(crop, digitized)

@@ -1,9 +1,9 @@
 """
 Where a run is logged: `logger=wandb|csv|none`.
 
-Training, evaluation and reproduction log through the same few methods of `RunLog`, so none of them knows
-what stands behind it. What a run consists of is said in one place: `log_training`, `log_evaluation` and
-`log_reproduction` of `Tracker` read the files of a run folder, whichever model filled it.
+Training, evaluation and reproduction log through the same few methods of `run_log.RunLog`, so none of them
+knows what stands behind it. What a run consists of is said in one place: `log_training`, `log_evaluation`
+and `log_reproduction` of `Tracker` read the files of a run folder, whichever model filled it.
 """
 
 import csv
@@ -19,63 +19,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from ecgtrace.errors import ConfigError
+from ecgtrace.reporting.run_log import RunLog
 from ecgtrace.reporting.tables import SubsetResult, as_metrics, grid
 
 _WANDB_MODES = ("offline", "online", "disabled", "shared")
 # The choices among conf/'s groups that tell runs apart.
 _TAGGED = ("model", "augmentation", "training", "digitizer", "subset", "data", "signals", "profile")
-
-CONFUSION_COLUMNS = ("predicted", "true", "count")
-
-
-class RunLog:
-    """What can be logged of a run. This one logs nothing: the files in the run folder say it all."""
-
-    def log_facts(self, facts: Mapping[str, Any]) -> None:
-        """Add to what was known of the run at its start, such as `data_fingerprint`."""
-
-    def log_epoch(self, metrics: Mapping[str, float]) -> None:
-        """
-        Log numbers of an epoch; several calls for the same epoch add up.
-
-        Parameters
-        ----------
-        metrics : mapping of str to float
-            With the key `epoch`, the x-axis of all curves. NaN is left out.
-        """
-
-    def log_summary(self, metrics: Mapping[str, Any]) -> None:
-        """Log numbers of the run as a whole."""
-
-    def log_table(self, name: str, table: pd.DataFrame) -> None:
-        """Log a table; missing values stay missing."""
-
-    def log_figure(self, name: str, path: Path) -> None:
-        """Log a picture in a file that browsers show (PNG)."""
-
-    def log_confusion_matrix(self, counts: pd.DataFrame) -> None:
-        """Log a confusion matrix as table and as chart; columns `predicted`, `true`, `count`."""
-
-    def log_files(
-        self, name: str, kind: str, paths: Mapping[str, Path], facts: Mapping[str, Any] | None = None
-    ) -> None:
-        """
-        Log files as one artefact.
-
-        Parameters
-        ----------
-        name, kind : str
-            As "weights-unet" and "model".
-        paths : mapping of str to Path
-            By name in the artefact. Those of the kind "model" must stay as they are until uploaded; of
-            others a copy is kept.
-        facts : mapping, optional
-            At most 100.
-        """
-
-    def log_weights(self, path: Path, facts: Mapping[str, Any]) -> None:
-        """Log a weights file as an artefact of the kind "model"; `facts["network"]` names it."""
-        self.log_files(f"weights-{facts.get('network', 'model')}", "model", {path.name: path}, facts)
 
 
 class Tracker:

@@ -12,7 +12,7 @@ import pandas as pd
 import wandb
 
 from ecgtrace.errors import ConfigError
-from ecgtrace.reporting.tracking import CONFUSION_COLUMNS, RunLog
+from ecgtrace.reporting.run_log import CONFUSION_COLUMNS, RunLog
 
 _ID_FILE = "run-id.txt"
 

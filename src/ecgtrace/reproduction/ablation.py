@@ -22,8 +22,7 @@ from ecgtrace.evaluation import bootstrap
 from ecgtrace.evaluation.bootstrap import BootstrapOptions, Counts
 from ecgtrace.evaluation.rows import FAILED
 from ecgtrace.evaluation.subsets import NON_OVERLAP, OVERLAP
-from ecgtrace.reporting import pages
-from ecgtrace.reproduction import fig_print as fp
+from ecgtrace.reporting import pages, print_style
 from ecgtrace.reproduction.artefact import Claim, Sources
 from ecgtrace.reproduction.fig_training import read_facts
 from ecgtrace.reproduction.paper_tables import bootstrap_options, merge_rows, profile_note
@@ -163,8 +162,8 @@ def build_ablation(sources: Sources, folder: Path) -> list[Claim]:
     table.insert(table.columns.get_loc("r_mean"), "best_val_iou", table["training"].map(iou))
     table.to_csv(folder / "ablation.csv", index=False, lineterminator="\n")
     (folder / "ablation.md").write_text(to_markdown(table, options, profile_note(sources)), encoding="utf-8")
-    with fp.print_style():
-        fp.save(forest(table), folder, "ablation")
+    with print_style.print_style():
+        print_style.save(forest(table), folder, "ablation")
     return _claims(table, started_from)
 
 
@@ -309,7 +308,7 @@ def forest(table: pd.DataFrame) -> Figure:
     subsets = list(dict.fromkeys(table["subset"]))
     n_arms = [compared[compared["group"] == group]["arm"].nunique() for group in groups]
     heights = [n + 1.1 for n in n_arms]
-    figure = fp.new_figure((fp.TWO_COLUMNS_INCH, 0.31 * sum(heights) + 0.75))
+    figure = print_style.new_figure((print_style.TWO_COLUMNS_INCH, 0.31 * sum(heights) + 0.75))
     panels = figure.subplots(len(groups), len(subsets), squeeze=False, sharex="row", height_ratios=heights)
     for group, row in zip(groups, panels, strict=True):
         for subset, axis in zip(subsets, row, strict=True):
@@ -336,16 +335,21 @@ def forest(table: pd.DataFrame) -> Figure:
 def _forest_panel(axis: Axes, part: pd.DataFrame, named: bool) -> None:
     reference = part[part["reference"]].iloc[0]
     lines = part[part["n_pairs"].notna()].to_dict("records")
-    axis.axvline(0, color=fp.BLACK, linewidth=0.8, linestyle=(0, (3, 2)))
+    axis.axvline(0, color=print_style.BLACK, linewidth=0.8, linestyle=(0, (3, 2)))
     for place, line in enumerate(lines):
         if not line["n_pairs"]:
             axis.annotate("no crop that both digitized", (0, place), ha="center", va="center", fontsize=6.5)
             continue
         low, high, value = line["r_difference_low"], line["r_difference_high"], line["r_difference"]
         clear = low > 0 or high < 0
-        axis.plot([low, high], [place, place], color=fp.BLACK, linewidth=1.2, solid_capstyle="butt")
+        axis.plot([low, high], [place, place], color=print_style.BLACK, linewidth=1.2, solid_capstyle="butt")
         axis.plot(
-            value, place, "o", color=fp.BLACK, markerfacecolor=fp.BLACK if clear else "white", markersize=4.5
+            value,
+            place,
+            "o",
+            color=print_style.BLACK,
+            markerfacecolor=print_style.BLACK if clear else "white",
+            markersize=4.5,
         )
         lost = int(line["n"] - line["n_pairs"])
         text = f"{value:+.4f}".replace("-", "\N{MINUS SIGN}") + (f" ({lost})" if lost else "")
@@ -368,7 +372,7 @@ def _forest_panel(axis: Axes, part: pd.DataFrame, named: bool) -> None:
     axis.set_title(
         f"{reference['group']}, reference: {reference['arm']}, r {reference['r_mean']:.3f}", fontsize=7
     )
-    fp.open_frame(axis)
+    print_style.open_frame(axis)
     axis.spines["left"].set_visible(False)
 
 

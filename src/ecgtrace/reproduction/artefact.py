@@ -78,3 +78,22 @@ class Artefact:
     title: str
     needs: tuple[str, ...]
     build: Callable[[Sources, Path], list[Claim]]
+
+
+def format_interval(value: float, interval: tuple[float, float], digits: int = 3) -> str:
+    """
+    Write a number with its interval.
+
+    Examples
+    --------
+    >>> format_interval(0.5, (0.41, 0.63), 2)
+    '0.50 (95 % interval 0.41 to 0.63)'
+    """
+    low, high = interval
+    return f"{value:.{digits}f} (95 % interval {low:.{digits}f} to {high:.{digits}f})"
+
+
+def mapped(facts: Mapping[str, object], name: str) -> str:
+    """Return a fact of a run as text; "not recorded" where it is missing."""
+    value = facts.get(name)
+    return "not recorded" if value is None else str(value)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ecgtrace.errors import DataError
 from ecgtrace.evaluation import bootstrap
-from ecgtrace.reproduction import fig_print as fp
-from ecgtrace.reproduction.artefact import Claim, Sources
+from ecgtrace.reporting import print_style
+from ecgtrace.reproduction import crop_axes
+from ecgtrace.reproduction.artefact import Claim, Sources, format_interval, mapped
 from ecgtrace.reproduction.fig_training import read_facts
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
 from ecgtrace.segmentation.unet import UNet
@@ -47,18 +48,18 @@ def fig7(sources: Sources, folder: Path) -> list[Claim]:
     """
     run = sources.run("unet_paper")
     epochs = choose_epochs(run)
-    crops = fp.validation_crops(sources.cfg)
+    crops = crop_axes.validation_crops(sources.cfg)
     with tempfile.TemporaryDirectory() as scratch:
         segmenters = {c.epoch: segmenter_of(c, run, Path(scratch)) for c in epochs}
         rows = pd.DataFrame([_row(crop, epoch, s) for crop in crops for epoch, s in segmenters.items()])
-        fp.save_rows(rows, folder, "fig7")
+        print_style.save_rows(rows, folder, "fig7")
         shown = choose_crop(rows, epochs[0].epoch)
         crop = next(crops[i] for i in range(len(crops)) if crops.crop_id(i) == shown)
         predictions = {epoch: predict(s, crop) for epoch, s in segmenters.items()}
-    with fp.print_style():
+    with print_style.print_style():
         _draw(crop, predictions, folder)
     facts = read_facts(run)
-    trained = f"{fp.mapped(facts, 'epochs')} epochs of {fp.mapped(facts, 'crops_per_epoch')} crops"
+    trained = f"{mapped(facts, 'epochs')} epochs of {mapped(facts, 'crops_per_epoch')} crops"
     return _claims(rows, [c.epoch for c in epochs], shown, trained)
 
 
@@ -162,7 +163,7 @@ def _claims(rows: pd.DataFrame, epochs: Sequence[int], shown: str, trained: str)
 
     def stated(values: pd.Series) -> tuple[str, tuple[float, float]]:
         interval = bootstrap.percentile_interval(bootstrap.mean(values.to_numpy(float), counts))
-        return fp.format_interval(float(values.mean()), interval), interval
+        return format_interval(float(values.mean()), interval), interval
 
     early, last = epochs[0], epochs[-1]
     ignores = f"the U-Net's last epoch ignores the interfering trace (Figure 7, epoch {last})"
@@ -213,29 +214,31 @@ def _paint(ink: NDArray[np.bool_], crop: LeadCrop) -> NDArray[np.uint8]:
     truth, other = crop.mask > 0, _only_others(crop)
     picture = np.full((*ink.shape, 3), 255, np.uint8)
     for pixels, colour in (
-        (truth & ~ink, fp.SKY),
-        (ink & ~truth & ~other, fp.PALE),
-        (ink & other, fp.ORANGE),
-        (ink & truth, fp.BLACK),
+        (truth & ~ink, print_style.SKY),
+        (ink & ~truth & ~other, print_style.PALE),
+        (ink & other, print_style.ORANGE),
+        (ink & truth, print_style.BLACK),
     ):
         picture[pixels] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
     return picture
 
 
 def _draw(crop: LeadCrop, predictions: dict[int, NDArray[np.bool_]], folder: Path) -> None:
-    panel = fp.panel_inch(crop, 3.2)
-    figure = fp.new_figure((fp.TWO_COLUMNS_INCH, 2 * panel + 1.3))
+    panel = crop_axes.panel_inch(crop, 3.2)
+    figure = print_style.new_figure((print_style.TWO_COLUMNS_INCH, 2 * panel + 1.3))
     axes = figure.subplots(2, 2, sharex=True, sharey=True)
-    fp.show(axes[0, 0], crop, crop.image)
-    fp.letter(axes[0, 0], "a", f"crop of lead {crop.lead}")
+    crop_axes.show(axes[0, 0], crop, crop.image)
+    print_style.letter(axes[0, 0], "a", f"crop of lead {crop.lead}")
     truth = np.where(crop.mask[..., None] > 0, 0, 255).astype(np.uint8).repeat(3, axis=2)
     truth[_only_others(crop)] = 200
-    fp.show(axes[0, 1], crop, truth)
-    fp.letter(axes[0, 1], "b", "true mask (black), other leads (grey)")
+    crop_axes.show(axes[0, 1], crop, truth)
+    print_style.letter(axes[0, 1], "b", "true mask (black), other leads (grey)")
     for axis, which, (epoch, ink) in zip(axes[1], "cd", predictions.items(), strict=False):
-        fp.show(axis, crop, _paint(ink, crop))
+        crop_axes.show(axis, crop, _paint(ink, crop))
         taken = _percent(share_taken_in(ink, crop))
-        fp.letter(axis, which, f"epoch {epoch}: IoU {iou(ink, crop.mask):.2f}, other ink taken in {taken}")
+        print_style.letter(
+            axis, which, f"epoch {epoch}: IoU {iou(ink, crop.mask):.2f}, other ink taken in {taken}"
+        )
     for axis in axes[1, len(predictions) :]:
         axis.set_axis_off()
     for axis in axes[:, 0]:
@@ -243,10 +246,10 @@ def _draw(crop: LeadCrop, predictions: dict[int, NDArray[np.bool_]], folder: Pat
     for axis in axes[1]:
         axis.set_xlabel("time (s)")
     handles = [
-        Patch(color=fp.BLACK, label="found"),
-        Patch(color=fp.ORANGE, label="taken in from other leads"),
-        Patch(color=fp.PALE, label="taken in, no trace"),
-        Patch(color=fp.SKY, label="missed"),
+        Patch(color=print_style.BLACK, label="found"),
+        Patch(color=print_style.ORANGE, label="taken in from other leads"),
+        Patch(color=print_style.PALE, label="taken in, no trace"),
+        Patch(color=print_style.SKY, label="missed"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
-    fp.save(figure, folder, "fig7")
+    print_style.save(figure, folder, "fig7")

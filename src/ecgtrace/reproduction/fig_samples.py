@@ -10,8 +10,6 @@ from hydra.utils import instantiate
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from ecgtrace.crops.augment import AddVerticalLines, OverlaySignal, compose
-from ecgtrace.crops.dataset import CropDataset
 from ecgtrace.crops.training import TrainingCrops
 from ecgtrace.digitization.grid import detect_grid
 from ecgtrace.digitization.proposed import ProposedDigitizer
@@ -21,10 +19,13 @@ from ecgtrace.evaluation.align import align
 from ecgtrace.evaluation.run import Evaluation
 from ecgtrace.evaluation.runner import digitize_crop, score_crop
 from ecgtrace.pages.jitter import StyleJitter
+from ecgtrace.reporting import print_style
 from ecgtrace.reporting.figures import pick
-from ecgtrace.reproduction import fig_print as fp
-from ecgtrace.reproduction.artefact import Claim, Sources
+from ecgtrace.reproduction import crop_axes
+from ecgtrace.reproduction.artefact import Claim, Sources, format_interval
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
+from ecgtrace.training.augment import AddVerticalLines, OverlaySignal, compose
+from ecgtrace.training.dataset import CropDataset
 from ecgtrace.types import GridScale, LeadCrop, LeadSignal
 from ecgtrace.units import LARGE_SQUARE_MM
 
@@ -38,26 +39,26 @@ def fig1(sources: Sources, folder: Path) -> list[Claim]:
     """
     Figure 1: a sample of the data: picture of a lead, mask of its trace, its signal.
 
-    The crop is `fig_print.sample_crop` of the validation crops with overlap. Writes `fig1.csv`, the signal.
+    The crop is `crop_axes.sample_crop` of the validation crops with overlap. Writes `fig1.csv`, the signal.
     """
-    crop = fp.sample_crop(fp.validation_crops(sources.cfg))
+    crop = crop_axes.sample_crop(crop_axes.validation_crops(sources.cfg))
     time_s = np.arange(len(crop.signal)) / crop.fs_hz
-    fp.save_rows(pd.DataFrame({"time_s": time_s, "amplitude_mv": crop.signal}), folder, "fig1")
-    with fp.print_style():
-        panel = fp.panel_inch(crop, 2.9)
-        figure = fp.new_figure((fp.ONE_COLUMN_INCH, 3 * panel + 1.2))
+    print_style.save_rows(pd.DataFrame({"time_s": time_s, "amplitude_mv": crop.signal}), folder, "fig1")
+    with print_style.print_style():
+        panel = crop_axes.panel_inch(crop, 2.9)
+        figure = print_style.new_figure((print_style.ONE_COLUMN_INCH, 3 * panel + 1.2))
         image, mask, signal = figure.subplots(3, 1, sharex=True, sharey=True)
-        fp.show(image, crop, crop.image)
-        fp.show(mask, crop, crop.mask)
-        signal.plot(time_s, crop.signal, color=fp.BLACK, linewidth=0.9)
-        signal.set_aspect(fp.aspect())
+        crop_axes.show(image, crop, crop.image)
+        crop_axes.show(mask, crop, crop.mask)
+        signal.plot(time_s, crop.signal, color=print_style.BLACK, linewidth=0.9)
+        signal.set_aspect(crop_axes.aspect())
         signal.grid(color="0.88", linewidth=0.5)
-        fp.letter(image, "a", f"crop of lead {crop.lead}")
-        fp.letter(mask, "b", "mask of the target trace")
-        fp.letter(signal, "c", f"signal, {crop.fs_hz:g} Hz")
+        print_style.letter(image, "a", f"crop of lead {crop.lead}")
+        print_style.letter(mask, "b", "mask of the target trace")
+        print_style.letter(signal, "c", f"signal, {crop.fs_hz:g} Hz")
         signal.set_xlabel("time (s)")
         mask.set_ylabel("amplitude (mV)")
-        fp.save(figure, folder, "fig1")
+        print_style.save(figure, folder, "fig1")
     others = crop.overlap_px / int(crop.mask.sum())
     return [
         Claim(
@@ -94,8 +95,8 @@ def fig3(sources: Sources, folder: Path) -> list[Claim]:
     index = next((i for i in range(_TRIES) if _strip_ink(plain[i][0], strip[i][0]) >= _MIN_STRIP_INK), 0)
     pairs = {"none": plain[index], "OverlaySignal": strip[index], "AddVerticalLines": lines[index]}
     rows = pd.DataFrame([_changes(name, pairs["none"], pair) for name, pair in pairs.items()])
-    fp.save_rows(rows, folder, "fig3")
-    with fp.print_style():
+    print_style.save_rows(rows, folder, "fig3")
+    with print_style.print_style():
         _draw_pairs(pairs, folder)
     changed = int(rows["mask_px_changed"].sum())
     strip_row, lines_row = rows.iloc[1], rows.iloc[2]
@@ -160,7 +161,7 @@ def _changes(
 def _draw_pairs(pairs: dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]], folder: Path) -> None:
     height, width = pairs["none"][0].shape[:2]
     panel = 3.2 * height / width
-    figure = fp.new_figure((fp.TWO_COLUMNS_INCH, 3 * panel + 1.2))
+    figure = print_style.new_figure((print_style.TWO_COLUMNS_INCH, 3 * panel + 1.2))
     axes = figure.subplots(3, 2, sharex=True, sharey=True)
     titles = {
         "none": "training crop",
@@ -172,13 +173,15 @@ def _draw_pairs(pairs: dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]], f
     ):
         left.imshow(image, interpolation="antialiased")
         right.imshow(1 - mask, cmap="gray", vmin=0, vmax=1, interpolation="antialiased")
-        fp.letter(left, which[0], titles[name])
+        print_style.letter(left, which[0], titles[name])
         changed = int((mask != pairs["none"][1]).sum())
-        fp.letter(right, which[1], "its mask" if name == "none" else f"its mask, {changed} px changed")
+        print_style.letter(
+            right, which[1], "its mask" if name == "none" else f"its mask, {changed} px changed"
+        )
         left.set_ylabel("row (px)")
     for axis in axes[-1]:
         axis.set_xlabel("column (px)")
-    fp.save(figure, folder, "fig3")
+    print_style.save(figure, folder, "fig3")
 
 
 def fig8(sources: Sources, folder: Path) -> list[Claim]:
@@ -188,14 +191,14 @@ def fig8(sources: Sources, folder: Path) -> list[Claim]:
     The crop is that of Figure 1. The error of the scale is measured on all validation crops with overlap;
     writes `fig8.csv` (a row per crop) and `fig8_lines.csv` (the lines drawn).
     """
-    crops = fp.validation_crops(sources.cfg)
+    crops = crop_axes.validation_crops(sources.cfg)
     rows = pd.DataFrame([_grid_row(crop) for crop in crops])
-    fp.save_rows(rows, folder, "fig8")
-    crop = fp.sample_crop(crops)
+    print_style.save_rows(rows, folder, "fig8")
+    crop = crop_axes.sample_crop(crops)
     scale = detect_grid(crop.image)
     lines = [("x", v) for v in scale.lines_x] + [("y", v) for v in scale.lines_y]
-    fp.save_rows(pd.DataFrame(lines, columns=["axis", "position_px"]), folder, "fig8_lines")
-    with fp.print_style():
+    print_style.save_rows(pd.DataFrame(lines, columns=["axis", "position_px"]), folder, "fig8_lines")
+    with print_style.print_style():
         _draw_grid(crop, scale, folder)
     errors = 100 * np.abs(rows[["error_x", "error_y"]].to_numpy(float))
     found = int(rows["error_x"].notna().sum())
@@ -233,22 +236,24 @@ def _draw_grid(crop: LeadCrop, scale: GridScale, folder: Path) -> None:
     zoom = min(height, round(_ZOOM_MM * scale.px_per_mm_y))
     left = width // 2 - zoom // 2
     panel = 4.4 * height / width
-    figure = fp.new_figure((fp.TWO_COLUMNS_INCH, float(np.clip(panel, 1.5, 3.5)) + 0.6))
+    figure = print_style.new_figure((print_style.TWO_COLUMNS_INCH, float(np.clip(panel, 1.5, 3.5)) + 0.6))
     whole, part = figure.subplots(1, 2, width_ratios=[2.2, 1.0])
     for axis, linewidth in ((whole, 0.35), (part, 0.9)):
         axis.imshow(crop.image, interpolation="antialiased")
-        axis.vlines(scale.lines_x, -0.5, height - 0.5, colors=fp.GREEN, linewidth=linewidth)
-        axis.hlines(scale.lines_y, -0.5, width - 0.5, colors=fp.GREEN, linewidth=linewidth, linestyles="--")
+        axis.vlines(scale.lines_x, -0.5, height - 0.5, colors=print_style.GREEN, linewidth=linewidth)
+        axis.hlines(
+            scale.lines_y, -0.5, width - 0.5, colors=print_style.GREEN, linewidth=linewidth, linestyles="--"
+        )
         axis.set_xlabel("column (px)")
     whole.set_ylabel("row (px)")
     part.set_xlim(left - 0.5, left + zoom - 0.5)
     part.set_ylim(height / 2 + zoom / 2 - 0.5, height / 2 - zoom / 2 - 0.5)
     square = ", square assumed" if scale.square_assumed else ""
-    fp.letter(
+    print_style.letter(
         whole, "a", f"lines found: {scale.px_per_mm_x:.2f} px/mm in x, {scale.px_per_mm_y:.2f} in y{square}"
     )
-    fp.letter(part, "b", f"{_ZOOM_MM:g} mm of it ({_ZOOM_MM / LARGE_SQUARE_MM:g} large squares)")
-    fp.save(figure, folder, "fig8")
+    print_style.letter(part, "b", f"{_ZOOM_MM:g} mm of it ({_ZOOM_MM / LARGE_SQUARE_MM:g} large squares)")
+    print_style.save(figure, folder, "fig8")
 
 
 def fig9(sources: Sources, folder: Path) -> list[Claim]:
@@ -261,7 +266,7 @@ def fig9(sources: Sources, folder: Path) -> list[Claim]:
     """
     weights = sources.run("unet_paper") / "weights.safetensors"
     digitizer = ProposedDigitizer(segmenter=NetworkSegmenter(str(weights), precision="float32"))
-    crops = fp.validation_crops(sources.cfg)
+    crops = crop_axes.validation_crops(sources.cfg)
     rows = pd.DataFrame(
         [
             row
@@ -269,11 +274,11 @@ def fig9(sources: Sources, folder: Path) -> list[Claim]:
             for row in score_crop(crops, i, {"proposed": digitizer}, Evaluation())
         ]
     )
-    fp.save_rows(rows.drop(columns="seconds"), folder, "fig9")
+    print_style.save_rows(rows.drop(columns="seconds"), folder, "fig9")
     shown = pick(rows).get("median", rows.iloc[0])
     crop = next(crops[i] for i in range(len(crops)) if crops.crop_id(i) == shown["crop_id"])
     digitized = digitize_crop(digitizer, crop) if shown["status"] == "ok" else None
-    with fp.print_style():
+    with print_style.print_style():
         _draw_digitized(crop, digitized, shown, len(rows), folder)
     counts = bootstrap.draw_resamples(rows["crop_id"].tolist(), rows["record_id"].tolist())
     r = rows["r"].to_numpy(float)
@@ -283,7 +288,7 @@ def fig9(sources: Sources, folder: Path) -> list[Claim]:
             "a digitized signal agrees with the truth (Figure 9, one example)",
             None,
             f"the crop of median r: r = {shown['r']:.4f}, MSE = {shown['mse_mv2']:.5f} mV²; mean r of all "
-            f"{len(rows)} validation crops with overlap {fp.format_interval(float(r.mean()), interval)}, "
+            f"{len(rows)} validation crops with overlap {format_interval(float(r.mean()), interval)}, "
             f"{int((rows['status'] != 'ok').sum())} failed",
             None,
         )
@@ -299,27 +304,29 @@ def _draw_digitized(
         aligned = align(digitized.amplitude_mv, digitized.fs_hz, crop.signal, crop.fs_hz)
         curves["digitized_mv"] = metrics.centred(aligned.signal)
         curves["covered"] = aligned.covered
-    fp.save_rows(curves, folder, "fig9_signal")
-    panel = fp.panel_inch(crop, 2.8)
-    figure = fp.new_figure((fp.ONE_COLUMN_INCH, panel + 2.6))
+    print_style.save_rows(curves, folder, "fig9_signal")
+    panel = crop_axes.panel_inch(crop, 2.8)
+    figure = print_style.new_figure((print_style.ONE_COLUMN_INCH, panel + 2.6))
     picture, signal = figure.subplots(2, 1, sharex=True, height_ratios=[panel, 1.5])
-    fp.show(picture, crop, crop.image)
-    fp.letter(picture, "a", f"crop of lead {crop.lead}, median $r$ of {n_crops} crops")
+    crop_axes.show(picture, crop, crop.image)
+    print_style.letter(picture, "a", f"crop of lead {crop.lead}, median $r$ of {n_crops} crops")
     picture.set_ylabel("amplitude (mV)")
     _plot_curves(signal, curves)
     if digitized is None:
-        fp.letter(signal, "b", f"truth; digitizing failed: {row['message'][:60]}")
+        print_style.letter(signal, "b", f"truth; digitizing failed: {row['message'][:60]}")
     else:
-        fp.letter(signal, "b", f"$r$ = {row['r']:.4f}, MSE = {row['mse_mv2']:.5f} mV²")
+        print_style.letter(signal, "b", f"$r$ = {row['r']:.4f}, MSE = {row['mse_mv2']:.5f} mV²")
     figure.legend(*signal.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    fp.save(figure, folder, "fig9")
+    print_style.save(figure, folder, "fig9")
 
 
 def _plot_curves(axis: Axes, curves: pd.DataFrame) -> None:
     axis.plot(curves["time_s"], curves["truth_mv"], color="0.6", linewidth=2.4, label="truth")
     if "digitized_mv" in curves:
         shown = curves["digitized_mv"].where(curves["covered"])
-        axis.plot(curves["time_s"], shown, color=fp.BLACK, linewidth=0.9, linestyle="--", label="digitized")
+        axis.plot(
+            curves["time_s"], shown, color=print_style.BLACK, linewidth=0.9, linestyle="--", label="digitized"
+        )
     axis.set_xlabel("time (s)")
     axis.set_ylabel("amplitude (mV),\nmedian subtracted")
-    fp.open_frame(axis)
+    print_style.open_frame(axis)

@@ -13,13 +13,13 @@ from hydra.utils import instantiate
 from matplotlib.axes import Axes
 from omegaconf import OmegaConf
 
-from ecgtrace.crops.dataset import CropDataset
 from ecgtrace.crops.windowed import WindowedCrops
 from ecgtrace.errors import DataError
 from ecgtrace.evaluation import bootstrap
-from ecgtrace.reproduction import fig_print as fp
-from ecgtrace.reproduction.artefact import Claim, Sources
+from ecgtrace.reporting import print_style
+from ecgtrace.reproduction.artefact import Claim, Sources, format_interval, mapped
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
+from ecgtrace.training.dataset import CropDataset
 from ecgtrace.types import FloatArray
 
 PAPER_IOU = 0.87
@@ -50,8 +50,8 @@ def fig4(sources: Sources, folder: Path) -> list[Claim]:
         for i, p in enumerate(_LABELS)
         for j, t in enumerate(_LABELS)
     ]
-    fp.save_rows(pd.DataFrame(rows), folder, "fig4")
-    with fp.print_style():
+    print_style.save_rows(pd.DataFrame(rows), folder, "fig4")
+    with print_style.print_style():
         _draw_confusion(counts, share, folder)
     facts = read_facts(run)
     n = int(facts["n_val_instances"])
@@ -71,7 +71,7 @@ def fig4(sources: Sources, folder: Path) -> list[Claim]:
 
 def _why_yolo(facts: Mapping[str, Any], share: float) -> str:
     side = "fewer" if share < PAPER_NO_DETECTION else "more"
-    epochs, crops, start = (fp.mapped(facts, n) for n in ("epochs", "crops_per_epoch", "started_from"))
+    epochs, crops, start = (mapped(facts, n) for n in ("epochs", "crops_per_epoch", "started_from"))
     return (
         f"{side} instances are missed here; this model was trained for {epochs} epochs of {crops} crops, "
         f"started from: {start}; the paper's for 117 epochs from pretrained weights, on its own set and with "
@@ -133,7 +133,7 @@ def read_confusion(path: Path) -> FloatArray:
 
 
 def _draw_confusion(counts: FloatArray, share: FloatArray, folder: Path) -> None:
-    figure = fp.new_figure((fp.ONE_COLUMN_INCH, 2.3))
+    figure = print_style.new_figure((print_style.ONE_COLUMN_INCH, 2.3))
     axis = figure.subplots()
     axis.imshow(share, cmap="Greys", vmin=0, vmax=1.5, aspect="auto")  # 1.5: no solid black
     for (row, column), value in np.ndenumerate(share):
@@ -153,7 +153,7 @@ def _draw_confusion(counts: FloatArray, share: FloatArray, folder: Path) -> None
     axis.set_xlabel("true class")
     axis.set_ylabel("predicted class")
     axis.set_title("share of the true class (%), instances")
-    fp.save(figure, folder, "fig4")
+    print_style.save(figure, folder, "fig4")
 
 
 def fig5(sources: Sources, folder: Path) -> list[Claim]:
@@ -164,8 +164,8 @@ def fig5(sources: Sources, folder: Path) -> list[Claim]:
     `fig5.csv`.
     """
     rows = read_epochs(sources.run("yolo") / "metrics.csv")
-    fp.save_rows(rows, folder, "fig5")
-    with fp.print_style():
+    print_style.save_rows(rows, folder, "fig5")
+    with print_style.print_style():
         _draw_curves(rows, folder, "fig5")
     best = rows.loc[rows["val/iou"].idxmax()]
     ours = f"{best['val/iou']:.3f} in epoch {best['epoch']:.0f} of {len(rows)}"
@@ -182,7 +182,7 @@ def fig5(sources: Sources, folder: Path) -> list[Claim]:
             ""
             if holds
             else f"the U-Net of the same profile reached {unet:.3f} only "
-            f"({fp.mapped(read_facts(sources.run('unet_paper')), 'crops_per_epoch')} crops per epoch)",
+            f"({mapped(read_facts(sources.run('unet_paper')), 'crops_per_epoch')} crops per epoch)",
         )
     ]
 
@@ -196,8 +196,8 @@ def fig6(sources: Sources, folder: Path) -> list[Claim]:
     """
     run = sources.run("unet_paper")
     rows = read_epochs(run / "metrics.csv")
-    fp.save_rows(rows, folder, "fig6")
-    with fp.print_style():
+    print_style.save_rows(rows, folder, "fig6")
+    with print_style.print_style():
         _draw_curves(rows, folder, "fig6")
     best = rows.loc[rows["val/iou"].idxmax()]
     iou = measured_once(run)
@@ -207,7 +207,7 @@ def fig6(sources: Sources, folder: Path) -> list[Claim]:
             "U-Net: largest IoU on validation crops (Figure 6)",
             f"{PAPER_IOU}",
             f"{best['val/iou']:.3f} in epoch {best['epoch']:.0f} of {len(rows)}; its weights once more: "
-            f"{fp.format_interval(iou.value, iou.interval)}, {iou.n_windows} windows of {iou.n_crops} crops",
+            f"{format_interval(iou.value, iou.interval)}, {iou.n_windows} windows of {iou.n_crops} crops",
             reached,
             "" if reached else _why_unet(run, len(rows)),
         ),
@@ -218,7 +218,7 @@ def fig6(sources: Sources, folder: Path) -> list[Claim]:
 def _why_unet(run: Path, epochs: int) -> str:
     facts = read_facts(run)
     model = OmegaConf.load(run / ".hydra" / "config.yaml").model
-    crops, start = fp.mapped(facts, "crops_per_epoch"), fp.mapped(facts, "started_from")
+    crops, start = mapped(facts, "crops_per_epoch"), mapped(facts, "started_from")
     return (
         f"trained for {epochs} epochs of {crops} crops, started from: {start}, at {model.height} x "
         f"{model.width} px; the paper: 20 epochs of 20,000 crops from ImageNet weights, at a size that it "
@@ -355,9 +355,12 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 
 def _draw_curves(rows: pd.DataFrame, folder: Path, name: str) -> None:
     """Loss and IoU side by side; training dashed, validation solid."""
-    figure = fp.new_figure((fp.TWO_COLUMNS_INCH, 2.4))
+    figure = print_style.new_figure((print_style.TWO_COLUMNS_INCH, 2.4))
     loss, iou = figure.subplots(1, 2)
-    series = (("train", "training", fp.ORANGE, "--", "o"), ("val", "validation", fp.BLUE, "-", "s"))
+    series = (
+        ("train", "training", print_style.ORANGE, "--", "o"),
+        ("val", "validation", print_style.BLUE, "-", "s"),
+    )
     for axis, what in ((loss, "loss"), (iou, "iou")):
         for stage, label, colour, style, marker in series:
             column = f"{stage}/{what}"
@@ -376,7 +379,7 @@ def _draw_curves(rows: pd.DataFrame, folder: Path, name: str) -> None:
         axis.set_xlabel("epoch (first is 0)")
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(color="0.9", linewidth=0.5)
-        fp.open_frame(axis)
+        print_style.open_frame(axis)
     _loss_axis(loss, rows)
     iou.set_ylabel("IoU (no unit)")
     iou.set_ylim(0, 1)
@@ -389,10 +392,10 @@ def _draw_curves(rows: pd.DataFrame, folder: Path, name: str) -> None:
         ha="center",
         fontsize=7,
     )
-    fp.letter(loss, "a", "loss")
-    fp.letter(iou, "b", "intersection over union")
+    print_style.letter(loss, "a", "loss")
+    print_style.letter(iou, "b", "intersection over union")
     loss.legend(loc="upper right")
-    fp.save(figure, folder, name)
+    print_style.save(figure, folder, name)
 
 
 def _loss_axis(axis: Axes, rows: pd.DataFrame) -> None:

@@ -22,8 +22,7 @@ from ecgtrace.evaluation.subsets import NON_OVERLAP, OVERLAP
 from ecgtrace.reporting import pages, tables
 from ecgtrace.reporting.paper import PAPER
 from ecgtrace.reporting.tables import Comparison, SubsetResult, Summary
-from ecgtrace.reproduction.artefact import Claim, Sources
-from ecgtrace.reproduction.fig_print import mapped
+from ecgtrace.reproduction.artefact import Claim, Sources, mapped
 from ecgtrace.reproduction.fig_training import (
     PAPER_IOU,
     PAPER_NO_DETECTION,

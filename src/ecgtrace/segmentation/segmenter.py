@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.fx.experimental.optimization import fuse
 
-from ecgtrace.crops.resize import fit_image, from_canvas, windows
 from ecgtrace.errors import ConfigError, WeightsError
-from ecgtrace.segmentation.unet import UNet
+from ecgtrace.segmentation.resize import fit_image, from_canvas, windows
+from ecgtrace.segmentation.unet import FROM_FILE, UNet
 from ecgtrace.segmentation.weights import WeightsCard, fingerprint, load_weights, read_card, resolve
 
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -145,7 +145,7 @@ class NetworkSegmenter(WindowedSegmenter):
         card = read_card(path)
         if card.network != UNet.name:
             raise WeightsError(f"{path} holds a {card.network}; this segmenter runs a {UNet.name}")
-        network = UNet(card.encoder, encoder_weights=None, channels=card.channels)
+        network = UNet(card.encoder, encoder_weights=FROM_FILE, channels=card.channels)
         load_weights(network, path)
         device = resolve_device(self.device)
         hashed = fingerprint(network)

@@ -3,15 +3,16 @@
 import logging
 from collections.abc import Sequence
 
-import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
 
-from ecgtrace.crops.dataset import CHANNELS
 from ecgtrace.errors import ConfigError
+from ecgtrace.segmentation.resnet_unet import ResNet34UNet
+from ecgtrace.segmentation.weights import CHANNELS
 
 _log = logging.getLogger(__name__)
 
+FROM_FILE = "file"
 # Of ImageNet, in RGB order, as torchvision's encoders expect.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -27,7 +28,8 @@ class UNet(nn.Module):
     encoder_weights : str or None, optional
         What the encoder starts from. By default "imagenet", as in the paper. Where these
         weights cannot be fetched, the encoder starts at random, with a warning, and
-        `started_from` says so.
+        `started_from` says so. `FROM_FILE`: all weights will be read from a file; a resnet34 is then
+        built without segmentation-models-pytorch (`resnet_unet`).
     channels : sequence of str, optional
         What the network marks, of `CHANNELS`, the target first. By default the target alone, as in
         the paper. With "other", ink of the neighbours has a channel of its own; both may be on in one
@@ -37,7 +39,7 @@ class UNet(nn.Module):
     ----------
     channels : tuple of str
     started_from : str
-        "imagenet", "random", or "random (imagenet could not be fetched)".
+        "imagenet", "random", "random (imagenet could not be fetched)", or "file".
 
     References
     ----------
@@ -82,8 +84,16 @@ class UNet(nn.Module):
 
 
 def _build(encoder: str, weights: str | None, classes: int) -> tuple[nn.Module, str]:
-    if weights is None:
-        return smp.Unet(encoder, encoder_weights=None, in_channels=3, classes=classes), "random"
+    if weights == FROM_FILE and encoder == "resnet34":
+        return ResNet34UNet(classes), FROM_FILE
+    try:
+        import segmentation_models_pytorch as smp  # of training; slow to import
+    except ModuleNotFoundError:
+        raise ConfigError(
+            f"encoder {encoder} needs segmentation-models-pytorch: pip install 'ecgtrace[research]'"
+        ) from None
+    if weights in (None, FROM_FILE):
+        return smp.Unet(encoder, encoder_weights=None, in_channels=3, classes=classes), weights or "random"
     hub_log = logging.getLogger("huggingface_hub")
     level = hub_log.level
     _log.info("%s weights of %s are fetched, unless they are in the cache", weights, encoder)

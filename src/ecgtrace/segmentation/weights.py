@@ -20,6 +20,7 @@ from torch import nn
 
 from ecgtrace.errors import WeightsError
 
+CHANNELS = ("target", "other")  # what a network marks: ink of the target; all other ink
 FORMAT = "ecgtrace-weights-1"
 _HEAD = ("network.segmentation_head.0.weight", "network.segmentation_head.0.bias")
 SHIPPED = {"unet": "unet.safetensors"}
@@ -45,10 +46,10 @@ class WeightsCard:
     training : dict
         Facts about the run: data, number of crops, metrics, commit.
     resize : str
-        How a window comes to that size (`crops.resize.place`); files that do not say were trained on
+        How a window comes to that size (`resize.place`); files that do not say were trained on
         stretched ones.
     channels : sequence of str
-        What the network marks (`crops.dataset.CHANNELS`).
+        What the network marks (`CHANNELS`).
     """
 
     network: str
@@ -59,7 +60,7 @@ class WeightsCard:
     started_from: str
     training: dict[str, Any] = field(default_factory=dict)
     resize: str = "stretch"
-    channels: Sequence[str] = ("target",)
+    channels: Sequence[str] = CHANNELS[:1]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))  # JSON has lists

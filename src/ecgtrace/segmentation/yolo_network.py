@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ecgtrace.crops.resize import Place, to_canvas
 from ecgtrace.segmentation import yolo_runtime
-from ecgtrace.segmentation.yolo_data import PAD_GREY, STRIDE_PX, Canvas
+from ecgtrace.segmentation.resize import Place, to_canvas
+from ecgtrace.segmentation.yolo_canvas import PAD_GREY, STRIDE_PX, Canvas
 from ecgtrace.types import FloatArray
 
 CONFIDENCE = 0.25  # Ultralytics' default for predictions and for its confusion matrix

@@ -66,15 +66,15 @@ def compare(rows: pd.DataFrame, names: Sequence[str], options: BootstrapOptions)
 
 def report(rows: pd.DataFrame, cfg: DictConfig, page_folder: Path) -> Report:
     """Return a table for each subset, and the figure of the gains."""
-    from ecgtrace.reproduction import fig_print as fp
+    from ecgtrace.reporting import print_style
 
     what, _ = study.arms_of(cfg)
     options = instantiate(cfg.bootstrap)
     summary = compare(rows, list(what), options)
 
     def draw(folder: Path) -> None:
-        with fp.print_style():
-            fp.save(figure(summary, what, options.level), folder, FIGURE)
+        with print_style.print_style():
+            print_style.save(figure(summary, what, options.level), folder, FIGURE)
 
     return Report(summary, {"tables": tables(summary, what), "whole": next(iter(what))}, draw)
 
@@ -106,16 +106,19 @@ def _line(line: Mapping[Any, Any], what: Mapping[str, str]) -> list[str]:
 
 def figure(summary: pd.DataFrame, what: Mapping[str, str], level: float) -> "Figure":
     """Show what the whole gains over each arm: a panel for each subset, mean and median with intervals."""
-    from ecgtrace.reproduction import fig_print as fp
+    from ecgtrace.reporting import print_style
 
     names = list(what)[1:]
     subsets = list(dict.fromkeys(summary["subset"]))
-    shown = fp.new_figure((fp.TWO_COLUMNS_INCH, 1.1 + 0.36 * len(names)))
+    shown = print_style.new_figure((print_style.TWO_COLUMNS_INCH, 1.1 + 0.36 * len(names)))
     panels = shown.subplots(1, len(subsets), sharex=True, sharey=True, squeeze=False)[0]
     for axis, subset in zip(panels, subsets, strict=True):
         part = summary[summary["subset"] == subset].set_index("digitizer")
-        axis.axvline(0, color=fp.BLACK, linewidth=0.8, linestyle=(0, (3, 2)))
-        for how, shift, colour, marker in (("mean", -0.13, fp.BLUE, "o"), ("median", 0.13, fp.ORANGE, "D")):
+        axis.axvline(0, color=print_style.BLACK, linewidth=0.8, linestyle=(0, (3, 2)))
+        for how, shift, colour, marker in (
+            ("mean", -0.13, print_style.BLUE, "o"),
+            ("median", 0.13, print_style.ORANGE, "D"),
+        ):
             for place, name in enumerate(names):
                 line, key = part.loc[name], f"gain_{how}"
                 ends = [line[f"{key}_low"], line[f"{key}_high"]]
@@ -132,7 +135,7 @@ def figure(summary: pd.DataFrame, what: Mapping[str, str], level: float) -> "Fig
         axis.set_title(f"Crops {common.SUBSETS[subset]} (n = {part['n'].max()})", fontweight="bold")
         axis.grid(axis="x", color="0.9", linewidth=0.5)
         axis.set_axisbelow(True)
-        fp.open_frame(axis)
+        print_style.open_frame(axis)
         axis.spines["left"].set_visible(False)
         axis.tick_params(axis="y", length=0)
     panels[0].set_yticks(range(len(names)), [what[name].replace("`", "") for name in names])

@@ -19,7 +19,8 @@ from ecgtrace.evaluation import bootstrap
 from ecgtrace.evaluation.bootstrap import DEFAULT_BOOTSTRAP, BootstrapOptions
 from ecgtrace.evaluation.subsets import NON_OVERLAP, OVERLAP
 from ecgtrace.reporting import pages
-from ecgtrace.studies.clinical import MEASURES, NOT_MEASURED, NOT_ON_TRUTH, OK
+from ecgtrace.studies.beats import MEASURES
+from ecgtrace.studies.clinical import NOT_MEASURED, NOT_ON_TRUTH, OK
 from ecgtrace.types import FloatArray
 
 # 95 % of a normal distribution lie within so many standard deviations of its mean.

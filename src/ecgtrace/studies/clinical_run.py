@@ -20,8 +20,8 @@ from ecgtrace.evaluation import arms
 from ecgtrace.evaluation.align import DEFAULT_ALIGN, AlignOptions
 from ecgtrace.evaluation.runner import CropSource, DigitizerLike, describe_error, digitize_crop
 from ecgtrace.evaluation.subsets import UNKNOWN, subset_of
-from ecgtrace.studies import bland_altman, clinical
-from ecgtrace.studies.clinical import DEFAULT_MEASURE, MEASURES, MeasureOptions
+from ecgtrace.studies import beats, bland_altman, clinical
+from ecgtrace.studies.beats import DEFAULT_MEASURE, MEASURES, MeasureOptions
 from ecgtrace.studies.study import Arms, Report, Study
 from ecgtrace.types import LeadCrop
 
@@ -107,7 +107,7 @@ class Measuring:
 
 def measuring(cfg: DictConfig) -> Measuring:
     """Return the score; NeuroKit2 has to be there before anything is begun."""
-    clinical.load_neurokit()
+    beats.load_neurokit()
     return Measuring(instantiate(cfg.align), instantiate(cfg.measure))
 
 

@@ -1,38 +1,36 @@
 """
-Does the confidence of a sample mean something? And the fit that makes it mean it.
+Does the confidence of a sample mean something?
 
 A confidence is meant as the probability that its sample lies within 0.05 mV of the truth. Over many samples
 this can be counted: of those with confidence around c, a share c should. `STUDY` is what
-experiments/reliability/run.py runs; `fit` is what it does with fit=true.
+experiments/reliability/run.py runs; `calibration.fit` is what it does with fit=true.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
-from tqdm import tqdm
 
 from ecgtrace.crops.drawn import DrawnCrops
-from ecgtrace.digitization.confidence import FEATURES, Calibration
-from ecgtrace.errors import ConfigError, DataError
+from ecgtrace.errors import ConfigError
 from ecgtrace.evaluation import bootstrap
-from ecgtrace.evaluation.align import DEFAULT_ALIGN, AlignOptions, find_lag, sample_at
+from ecgtrace.evaluation.align import DEFAULT_ALIGN, AlignOptions
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
 from ecgtrace.evaluation.runner import CropSource, describe_error, digitize_crop
 from ecgtrace.evaluation.subsets import NON_OVERLAP, OVERLAP
-from ecgtrace.provenance import provenance
 from ecgtrace.reporting import pages
 from ecgtrace.studies import common, study
 from ecgtrace.studies.conditions import changed_style
+from ecgtrace.studies.judging import judge, judge_failed
 from ecgtrace.studies.study import Report, Study
-from ecgtrace.types import FloatArray, LeadCrop, LeadSignal
+from ecgtrace.types import FloatArray, LeadCrop
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,121 +60,6 @@ _SERIES = {
     CROSSING: ("#D55E00", "^"),
     DAMAGED: ("#000000", "s"),
 }
-
-
-class Judged(NamedTuple):
-    """The samples of one crop: confidence, whether each lies within the tolerance, and its features."""
-
-    crop: LeadCrop
-    confidence: FloatArray
-    right: NDArray[np.bool_]
-    features: FloatArray
-
-
-class Recorder:
-    """
-    Stands in for a calibration, and keeps the features that the digitizer asks it about.
-
-    So a fit sees the very features that the confidence will rest on, whatever comes before them.
-    """
-
-    def __init__(self, calibration: Calibration) -> None:
-        self.calibration = calibration
-        self.features: FloatArray | None = None
-
-    def confidence(self, features: FloatArray) -> FloatArray:
-        """Return what the calibration says."""
-        self.features = features
-        return self.calibration.confidence(features)
-
-
-def judge(
-    crop: LeadCrop, signal: LeadSignal, tolerance_mv: float, align: AlignOptions
-) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
-    """
-    Compare each sample with the truth.
-
-    Parameters
-    ----------
-    crop : LeadCrop
-    signal : LeadSignal
-    tolerance_mv : float
-    align : AlignOptions
-        The lag is removed as in evaluation, then the median of the difference.
-
-    Returns
-    -------
-    confidence : ndarray of float, shape (n_inside,)
-        0 where the sample was not recovered.
-    right : ndarray of bool, shape (n_inside,)
-        Whether it lies within the tolerance; False where it was not recovered.
-    inside : ndarray of bool, shape (n_samples,)
-        Of the signal's samples, those within the truth's time: the others are left out above.
-    """
-    lag_s = find_lag(signal.amplitude_mv, signal.fs_hz, crop.signal, crop.fs_hz, align)
-    at = signal.time_s - lag_s
-    inside = (at >= -0.5 / crop.fs_hz) & (at <= (len(crop.signal) - 0.5) / crop.fs_hz)
-    truth, _ = sample_at(crop.signal, crop.fs_hz, at)
-    error = signal.amplitude_mv - truth
-    error = error - np.nanmedian(error)
-    right = np.abs(np.where(np.isnan(error), np.inf, error)) <= tolerance_mv
-    return signal.confidence[inside], right[inside], inside
-
-
-def judge_failed(crop: LeadCrop, fs_hz: float) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """
-    Give a crop that was not digitized the samples that it should have: not recovered, so none is right.
-
-    Parameters
-    ----------
-    crop : LeadCrop
-    fs_hz : float
-        Sampling frequency of the digitizer in Hz.
-
-    Returns
-    -------
-    confidence : ndarray of float, shape (n_samples,)
-    right : ndarray of bool, shape (n_samples,)
-    """
-    count = int((len(crop.signal) - 1) / crop.fs_hz * fs_hz + 1e-6) + 1
-    return np.zeros(count), np.zeros(count, dtype=bool)
-
-
-def fit_calibration(
-    features: FloatArray, right: NDArray[np.bool_], weight: FloatArray, penalty: float
-) -> tuple[Calibration, float]:
-    """
-    Fit the logistic function from features to the probability of being right, by Newton's method.
-
-    Parameters
-    ----------
-    features : ndarray of float, shape (n_samples, n_features)
-    right : ndarray of bool, shape (n_samples,)
-    weight : ndarray of float, shape (n_samples,)
-    penalty : float
-        On the squared weights, not on the intercept, in units of the mean log loss.
-
-    Returns
-    -------
-    calibration : Calibration
-    log_loss : float
-        Weighted mean, without the penalty.
-    """
-    x = np.column_stack([np.ones(len(features)), features])
-    share = weight / weight.sum()
-    ridge = np.diag([1e-9, *np.full(features.shape[1], penalty)])
-    beta = np.zeros(x.shape[1])
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
-        gradient = x.T @ (share * (right - p)) - ridge @ beta
-        curvature = (x * (share * np.maximum(p * (1 - p), 1e-6))[:, None]).T @ x + ridge
-        step = np.linalg.solve(curvature, gradient)
-        beta += np.clip(step, -3, 3)
-        if np.abs(step).max() < 1e-8:
-            break
-    p = np.clip(1 / (1 + np.exp(-x @ beta)), 1e-12, 1 - 1e-12)
-    loss = -float(np.sum(share * np.where(right, np.log(p), np.log(1 - p))))
-    return Calibration(float(beta[0]), tuple(float(v) for v in beta[1:])), loss
 
 
 @dataclass(frozen=True)
@@ -310,11 +193,11 @@ def figure(summary: pd.DataFrame, bin_width: float, tolerance_mv: float) -> "Fig
 
     Bins of few samples are left out above, and samples that were not recovered are no claim.
     """
-    from ecgtrace.reproduction import fig_print as fp
+    from ecgtrace.reporting import print_style
 
-    drawn = fp.new_figure((4.2, 5.0))
+    drawn = print_style.new_figure((4.2, 5.0))
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    above.plot([0, 1], [0, 1], color=fp.PALE, linewidth=1, zorder=0)
+    above.plot([0, 1], [0, 1], color=print_style.PALE, linewidth=1, zorder=0)
     shown = subsets_of(summary)
     for place, name in enumerate(shown):
         colour, marker = _SERIES[name]
@@ -344,7 +227,7 @@ def figure(summary: pd.DataFrame, bin_width: float, tolerance_mv: float) -> "Fig
     below.set_xlabel(f"confidence (above: bins of {_LEAST_SHOWN} samples or more)")
     below.set_xlim(0, 1)
     for axis in (above, below):
-        fp.open_frame(axis)
+        print_style.open_frame(axis)
     return drawn
 
 
@@ -386,85 +269,6 @@ def to_markdown(summary: pd.DataFrame, tolerance_mv: float) -> str:
     return pages.table(head, lines)
 
 
-def fit(cfg: DictConfig) -> Calibration:
-    """
-    Fit the calibration on the configured crops, each of the same weight, and print it as YAML.
-
-    Samples that were not recovered are left out: their confidence is 0 whatever is fitted.
-
-    Raises
-    ------
-    ConfigError
-        If the test split is to be fitted on, or a digitizer that has nothing to fit.
-    DataError
-        If no crop was digitized.
-    """
-    if cfg.split == "test":
-        raise ConfigError("fit=true on the test split would make its numbers worthless; leave split=val")
-    digitizer: Any = instantiate(cfg.digitizer)
-    if not hasattr(digitizer, "calibration"):
-        raise ConfigError(f"fit=true: {digitizer.name} has no calibration; choose digitizer=refined")
-    sources = sources_of(cfg)
-    judged = [
-        one
-        for name, source in sources.items()
-        for one in judge_all(source, digitizer, cfg.tolerance_mv, instantiate(cfg.align), name, cfg.progress)
-    ]
-    if not judged:
-        raise DataError("no crop of the split was digitized, so there is nothing to fit")
-    features = np.concatenate([one.features for one in judged])
-    right = np.concatenate([one.right for one in judged])
-    weight = np.concatenate([np.full(len(one.right), 1 / len(one.right)) for one in judged])
-    before = np.clip(digitizer.calibration.confidence(features), 1e-12, 1 - 1e-12)
-    loss_before = -np.sum(weight * np.where(right, np.log(before), np.log(1 - before))) / weight.sum()
-    calibration, loss = fit_calibration(features, right, weight, cfg.penalty)
-    facts = provenance(cfg)
-    command = facts["command"].replace(" run.py", f" experiments/{NAME}/run.py", 1)
-    crops = pd.Series([kind_of(one.crop) for one in judged]).value_counts()
-    print(f"log loss {loss_before:.4f} before, {loss:.4f} after")
-    print(f"# by {study.printed_command({'command': command})}")
-    state = f"{str(facts['commit'])[:7]}{' with changes' if facts['dirty'] else ''}"
-    print(f"# at commit {state}: {len(right)} samples of")
-    print("# " + ", ".join(f"{count} crops {SUBSETS[name]}" for name, count in crops.items()))
-    print("calibration:")
-    print("  _target_: ecgtrace.digitization.refined.Calibration")
-    print(f"  intercept: {calibration.intercept:.3f}")
-    print(f"  weights: [{', '.join(f'{w:.3f}' for w in calibration.weights)}]  # {', '.join(FEATURES)}")
-    return calibration
-
-
-def judge_all(
-    source: CropSource,
-    digitizer: Any,
-    tolerance_mv: float,
-    align: AlignOptions,
-    name: str = "",
-    progress: bool = False,
-) -> Iterator[Judged]:
-    """
-    Digitize every crop, with the features behind each confidence; those that fail are left out.
-
-    Yields
-    ------
-    Judged
-        Of the samples that were recovered.
-    """
-    recorder = Recorder(digitizer.calibration)
-    asked = replace(digitizer, calibration=recorder)
-    for index in tqdm(range(len(source)), desc=name, unit="crop", disable=not progress):
-        crop = source[index]
-        recorder.features = None
-        try:
-            signal = asked(crop.image)
-            confidence, right, inside = judge(crop, signal, tolerance_mv, align)
-        except Exception as error:  # any failure of a crop must not end the fit
-            _log.warning("%s: %s", crop.crop_id, describe_error(error))
-            continue
-        claimed = confidence > 0
-        if recorder.features is not None and claimed.any():
-            yield Judged(crop, confidence[claimed], right[claimed], recorder.features[inside][claimed])
-
-
 def sources_of(cfg: DictConfig) -> dict[str, CropSource]:
     """
     Return the crops of each kind of page in `cfg.pages`.
@@ -489,14 +293,14 @@ def sources_of(cfg: DictConfig) -> dict[str, CropSource]:
 
 def report(rows: pd.DataFrame, cfg: DictConfig, page_folder: Path) -> Report:
     """Return the table and the figure."""
-    from ecgtrace.reproduction import fig_print as fp
+    from ecgtrace.reporting import print_style
 
     rows = by_subset(rows)
     summary = summarize(rows, cfg.bin_width, instantiate(cfg.bootstrap))
 
     def draw(folder: Path) -> None:
-        with fp.print_style():
-            fp.save(figure(summary, cfg.bin_width, cfg.tolerance_mv), folder, FIGURE)
+        with print_style.print_style():
+            print_style.save(figure(summary, cfg.bin_width, cfg.tolerance_mv), folder, FIGURE)
 
     crops = rows.assign(crop_id=rows["page"] + "/" + rows["crop_id"]) if "page" in rows else rows
     context = {

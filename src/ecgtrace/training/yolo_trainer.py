@@ -22,9 +22,10 @@ from ultralytics.engine import validator  # noqa: E402
 from ultralytics.models.yolo.segment import SegmentationTrainer, SegmentationValidator  # noqa: E402
 from ultralytics.utils import ops  # noqa: E402
 
-from ecgtrace.segmentation.yolo_confusion import Confusion  # noqa: E402
-from ecgtrace.segmentation.yolo_data import Canvas, read_mask  # noqa: E402
+from ecgtrace.segmentation.yolo_canvas import Canvas  # noqa: E402
 from ecgtrace.segmentation.yolo_network import CONFIDENCE, Instances, find_instances, probability  # noqa: E402
+from ecgtrace.training.yolo_confusion import Confusion  # noqa: E402
+from ecgtrace.training.yolo_data import read_mask  # noqa: E402
 
 INK = 0.5  # probability from which on a pixel counts as ink in the IoU, as for the U-Net
 

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from ecgtrace.crops.resize import Place, place, resize_image, resize_mask, to_canvas
 from ecgtrace.errors import DataError
+from ecgtrace.segmentation.resize import Place, place, resize_image, resize_mask, to_canvas
+from ecgtrace.segmentation.weights import CHANNELS
 from ecgtrace.types import LeadCrop
-
-CHANNELS = ("target", "other")  # what a mask marks: ink of the target; all other ink
 
 
 def image_to_tensor(image: NDArray[np.uint8]) -> Tensor:
@@ -39,7 +38,7 @@ class CropDataset(Dataset[dict[str, Tensor]]):
     resize : {"stretch", "keep"}
         How a crop comes to the one size (`resize.place`).
     channels : sequence of str
-        What the masks mark, of `CHANNELS`, in this order. For "other", crops must know the ink of the
+        What the masks mark, of `weights.CHANNELS`, in this order. For "other", crops must know the ink of the
         neighbours (`LeadCrop.other_mask`); that of names, bars and pulses (`printed_mask`) belongs to it.
         Augmentations that lay more ink on the image do not mark it.
     mask_share : float

@@ -12,8 +12,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from ecgtrace.provenance import fingerprint, provenance
-from ecgtrace.reporting.tracking import NoTracker, RunLog, Tracker
-from ecgtrace.segmentation.epoch_log import FolderlessLogger
+from ecgtrace.reporting.run_log import RunLog
+from ecgtrace.reporting.tracking import NoTracker, Tracker
+from ecgtrace.training.epoch_log import FolderlessLogger
 
 # Where data lies and how it is loaded changes no crop.
 _NOT_DATA = ("root", "progress", "batch_size", "num_workers")

@@ -1,4 +1,4 @@
-"""Train a segmentation network from a config."""
+"""Training of the paper's network: `python train.py model=unet`."""
 
 import json
 import logging
@@ -12,22 +12,16 @@ from hydra.utils import instantiate
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from omegaconf import DictConfig
 
-from ecgtrace.crops.datamodule import CropDataModule
-from ecgtrace.crops.dataset import CHANNELS
 from ecgtrace.errors import ConfigError
 from ecgtrace.provenance import provenance
-from ecgtrace.reporting.tracking import RunLog
-from ecgtrace.segmentation.epoch_log import EpochCsvLogger
-from ecgtrace.segmentation.module import SegmentationModule
-from ecgtrace.segmentation.tracked import RunLogger, data_fingerprint, training_run
-from ecgtrace.segmentation.weights import WeightsCard, load_weights, resolve, save_weights
+from ecgtrace.reporting.run_log import RunLog
+from ecgtrace.segmentation.weights import CHANNELS, WeightsCard, load_weights, resolve, save_weights
+from ecgtrace.training.datamodule import CropDataModule
+from ecgtrace.training.epoch_log import EpochCsvLogger
+from ecgtrace.training.module import SegmentationModule
+from ecgtrace.training.tracked import RunLogger, data_fingerprint, training_run
 
 _log = logging.getLogger(__name__)
-
-
-def main(cfg: DictConfig) -> dict[str, Any]:
-    """Train the model that `cfg.model` names, by its own `fit`; return what `metrics.json` holds."""
-    return instantiate(cfg.model.fit)(cfg)
 
 
 def fit(cfg: DictConfig) -> dict[str, Any]:

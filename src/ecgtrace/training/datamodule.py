@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler, Sampler
 
-from ecgtrace.crops.dataset import CHANNELS, CropDataset, FreshSampler
 from ecgtrace.crops.windowed import WindowedCrops
+from ecgtrace.segmentation.weights import CHANNELS
+from ecgtrace.training.dataset import CropDataset, FreshSampler
 from ecgtrace.types import LeadCrop
 
 
@@ -34,7 +35,7 @@ class CropDataModule(lightning.LightningDataModule):
     resize : {"stretch", "keep"}
         How a crop comes to the one size (`resize.place`).
     channels : sequence of str
-        What the masks mark (`dataset.CHANNELS`).
+        What the masks mark (`weights.CHANNELS`).
     mask_share : float
         A pixel of the masks is ink if ink covers at least this share of it.
     """

@@ -1,109 +1,27 @@
 """
-What the figures of the paper share: print style, files, crops and axes of a crop.
+What the figures of the paper share: the crops that they show, and the axes of a crop.
 
 A crop is shown on axes of time and amplitude, so that picture, mask and signal of one lead can stand below
 each other: 1 s of paper is 25 mm, 1 mV is 10 mm, and 0 mV is the line that the lead was drawn around.
 """
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
-import matplotlib
 import matplotlib.ticker
 import numpy as np
-import pandas as pd
 from hydra.utils import instantiate
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
-from PIL import Image
 
 from ecgtrace.crops.drawn import DrawnCrops, Sheet
 from ecgtrace.types import LeadCrop
 from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S, px_to_mv, px_to_s
 
-ONE_COLUMN_INCH = 3.5
-TWO_COLUMNS_INCH = 7.2
-# Okabe and Ito's colours: told apart by colour-blind readers, and of different grey when printed.
-BLACK, BLUE, ORANGE, SKY, GREEN = "#000000", "#0072B2", "#D55E00", "#56B4E9", "#009E73"
-PALE = "#C8C8C8"
-_DPI = 300  # of the PNG, and of the pictures inside the PDF
-_STYLE: dict[str, object] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so the same file on every machine
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.titlelocation": "left",
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "legend.frameon": False,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "lines.linewidth": 1.2,
-    "pdf.fonttype": 42,
-    "axes.unicode_minus": True,
-}
 _DEFAULT_FIGURE_CROPS = 24
 _SHEETS = (("3x4", 0.0), ("3x1", 0.0), ("3x4", 2.5), ("3x4", 5.0))  # as conf/data/drawn.yaml
 _WINDOW_S = 2.5
 _MIN_OTHER_INK = 0.1
-
-
-@contextmanager
-def print_style() -> Iterator[None]:
-    """Draw with the fonts and line widths of a journal, whatever the user's settings of matplotlib are."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)  # type: ignore[arg-type]
-        yield
-
-
-def new_figure(size_inch: tuple[float, float]) -> Figure:
-    """Make a figure without pyplot, which would keep it in memory and ask for a display."""
-    figure = Figure(figsize=size_inch, layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.04, h_pad=0.03, wspace=0.02)  # type: ignore[union-attr,call-arg]
-    return figure
-
-
-def save(figure: Figure, folder: Path, name: str) -> None:
-    """
-    Write `NAME.pdf` (vector, no date in it) and `NAME.png`.
-
-    The PNG has a palette of 256 colours: a third of the size, and no difference to be seen on ink and paper.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{name}.pdf", dpi=_DPI, metadata={"CreationDate": None})
-    figure.set_layout_engine("none")  # it stays as laid out for the PDF
-    with io.BytesIO() as buffer:
-        figure.savefig(buffer, format="png", dpi=_DPI)
-        with Image.open(buffer) as drawn:
-            few = drawn.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    few.save(folder / f"{name}.png", dpi=(_DPI, _DPI), optimize=True)
-
-
-def save_rows(rows: pd.DataFrame, folder: Path, name: str) -> None:
-    """Write the numbers that a figure shows."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
-
-
-def letter(axis: Axes, which: str, text: str) -> None:
-    """Write the letter of a panel and what it shows above it."""
-    axis.set_title(rf"$\mathbf{{{which}}}$  {text}", loc="left")
-
-
-def open_frame(axis: Axes) -> None:
-    """Leave out the frame where it tells nothing."""
-    axis.spines[["top", "right"]].set_visible(False)
 
 
 def validation_crops(cfg: DictConfig, count: int | None = None) -> DrawnCrops:
@@ -214,22 +132,3 @@ def panel_inch(crop: LeadCrop, width_inch: float) -> float:
     """Return how high a crop is drawn that is drawn so wide, in inches, within reason."""
     height, width = crop.mask.shape
     return float(np.clip(width_inch * height / width, 0.5, 3.0))
-
-
-def format_interval(value: float, interval: tuple[float, float], digits: int = 3) -> str:
-    """
-    Write a number with its interval.
-
-    Examples
-    --------
-    >>> format_interval(0.5, (0.41, 0.63), 2)
-    '0.50 (95 % interval 0.41 to 0.63)'
-    """
-    low, high = interval
-    return f"{value:.{digits}f} (95 % interval {low:.{digits}f} to {high:.{digits}f})"
-
-
-def mapped(facts: Mapping[str, object], name: str) -> str:
-    """Return a fact of a run as text; "not recorded" where it is missing."""
-    value = facts.get(name)
-    return "not recorded" if value is None else str(value)

@@ -1,0 +1,32 @@
+"""The order of the layers, and how large a file may grow."""
+
+from pathlib import Path
+
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).resolve().parents[1]
+SRC = ROOT / "src" / "ecgtrace"
+MAX_LINES = 450
+
+# Longer ones, each with what holds it together. To be emptied.
+LONG = {
+    "batch.py": "finding inputs, the loop, writing and the command; parts with the pages",
+    "digitization/grid.py": "one search of lines and its scale",
+    "digitization/refined.py": "the stages of one digitizer",
+    "digitization/stroke.py": "one compiled fit",
+    "digitization/vertex_path.py": "one search of a path",
+}
+
+
+def test_layers_are_kept_and_no_imports_go_in_circles(monkeypatch, capsys):
+    """The contracts in pyproject.toml; `lint-imports` prints the same."""
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(config_filename="pyproject.toml", no_cache=True) == 0, capsys.readouterr().out
+
+
+def test_files_stay_short():
+    lines = {
+        path.relative_to(SRC).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in SRC.rglob("*.py")
+    }
+    assert {name: n for name, n in lines.items() if n > MAX_LINES and name not in LONG} == {}
