@@ -117,8 +117,12 @@ def _paper(image: NDArray[np.uint8]) -> tuple[slice, slice]:
     rows, columns = everything
     for _ in range(2):  # a margin's corner hides the other margin at first
         rows = _within(black[:, columns].mean(axis=1) >= _BLACK_SHARE, rows)
+        if rows.stop == rows.start:
+            return everything
         columns = _within(black[rows].mean(axis=0) >= _BLACK_SHARE, columns)
-    if (rows, columns) == everything or rows.stop <= rows.start or columns.stop <= columns.start:
+        if columns.stop == columns.start:
+            return everything
+    if (rows, columns) == everything:
         return everything
     paper = float(np.median(light[rows, columns]))
     if paper < _DIM:

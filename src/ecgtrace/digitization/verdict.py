@@ -17,7 +17,8 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
 from ecgtrace.digitization.ink import runs
-from ecgtrace.digitization.lead_count import page_doubt, second_lead
+from ecgtrace.digitization.lead_count import page_doubt
+from ecgtrace.digitization.left_over import second_lead, unread_waves
 from ecgtrace.types import FloatArray, LeadSignal
 
 _LEAST_SHARE = 0.5  # of the columns; of crops read well 0.86 and more, boxes cut 3 mm too wide among them
@@ -56,7 +57,7 @@ def judged(signal: LeadSignal, image: NDArray[np.uint8]) -> LeadSignal:
     doubts = (*signal.doubts, *signal.scale.doubts, *found)
     notes = (*signal.notes, *signal.scale.assumptions)
     if signal.scale.square_assumed and not any("square" in note for note in notes):
-        notes = (*notes, "pixels taken for square: one axis shows too few grid lines")
+        notes = (*notes, "square pixels: too few lines along one axis to measure")
     return replace(signal, doubts=tuple(dict.fromkeys(doubts)), notes=tuple(dict.fromkeys(notes)))
 
 
@@ -139,7 +140,7 @@ def is_page(signal: LeadSignal, image: NDArray[np.uint8]) -> str:
 
 
 def shows_two_leads(signal: LeadSignal, image: NDArray[np.uint8]) -> str:
-    """Doubt one of two leads in a picture (`lead_count.second_lead`)."""
+    """Doubt one of two leads in a picture (`left_over.second_lead`)."""
     second = second_lead(image, signal)
     if second is None:
         return ""
@@ -150,15 +151,25 @@ def shows_two_leads(signal: LeadSignal, image: NDArray[np.uint8]) -> str:
     )
 
 
+def leaves_waves_out(signal: LeadSignal, image: NDArray[np.uint8]) -> str:
+    """Doubt a trace that leaves waves out (`left_over.unread_waves`)."""
+    mm = unread_waves(image, signal)
+    if not mm:
+        return ""
+    what = "a wave" if len(mm) == 1 else f"{len(mm)} waves"
+    return f"ink of {what} beside the trace was not followed (up to {max(mm):.0f} mm)"
+
+
 CHECKS: tuple[Callable[[LeadSignal, NDArray[np.uint8]], str], ...] = (
     is_page,
     shows_two_leads,
+    leaves_waves_out,
+    is_straight,
     covers_little,
     is_short,
     is_long,
     is_high,
     has_odd_rate,
-    is_straight,
     follows_the_edge,
     is_uncertain,
     is_incomplete,
@@ -169,8 +180,8 @@ def heart_rate_bpm(signal: LeadSignal) -> float | None:
     """
     Return the heart rate in beats per minute, by the median distance of the steepest waves.
 
-    Steep waves are where the squared slope, averaged over 80 ms, has a high peak, as in the first steps of Pan
-    and Tompkins [1]_; no search back, no adaptive threshold.
+    Steep waves are where the squared slope, averaged over 80 ms, has a high peak, as in the first steps of
+    Pan and Tompkins [1]_; no search back, no adaptive threshold.
 
     Parameters
     ----------
