@@ -34,7 +34,7 @@ _FREE_MM = 5.5
 # such pieces.
 _WAVE_INK = 0.75
 _TRACE_MM = 1.2  # width of what counts as the trace itself
-_WAVE_MM, _WAVE_WIDTH_MM = 2.0, 2.0
+_WAVE_MM, _WAVE_WIDTH_MM = 2.0, 2.0  # 3 mm of width added a false alarm and found no more
 _NAME_MM, _END_MM = 12.0, 3.0  # names stand along the first stretch, bars at the end: there nothing is told
 
 

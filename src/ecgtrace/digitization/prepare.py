@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.digitization.ink import brightness
+from ecgtrace.images import MIN_SIDE_PX
 from ecgtrace.types import LeadSignal
 
 _BLACK = 48  # grey levels: black of a scanner's open lid and of JPEG about it; by eye on drawn margins
@@ -117,10 +118,10 @@ def _paper(image: NDArray[np.uint8]) -> tuple[slice, slice]:
     rows, columns = everything
     for _ in range(2):  # a margin's corner hides the other margin at first
         rows = _within(black[:, columns].mean(axis=1) >= _BLACK_SHARE, rows)
-        if rows.stop == rows.start:
+        if rows.stop - rows.start < MIN_SIDE_PX:
             return everything
         columns = _within(black[rows].mean(axis=0) >= _BLACK_SHARE, columns)
-        if columns.stop == columns.start:
+        if columns.stop - columns.start < MIN_SIDE_PX:
             return everything
     if (rows, columns) == everything:
         return everything
@@ -158,7 +159,11 @@ def _is_light_on_dark(image: NDArray[np.uint8]) -> bool:
 
 
 def _black_patches(image: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
-    """Mark black along the edges that is too wide for a trace: the margin of a sheet that lies askew."""
+    """
+    Mark black along the edges that is too wide for a trace: the margin of a sheet that lies askew.
+
+    The tip of a wedge, narrower than that, stays.
+    """
     black = (brightness(image) < _BLACK).astype(np.uint8)
     if black.mean() < _PATCH_SHARE:
         return None

@@ -18,6 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from ecgtrace.digitization.verdict import judged
 from ecgtrace.errors import ConfigError
 from ecgtrace.evaluation import arms, metrics, runner
 from ecgtrace.evaluation.align import DEFAULT_ALIGN, AlignOptions
@@ -151,7 +152,7 @@ def _score_row(crop: LeadCrop, crop_id: str, name: str, digitizer: DigitizerLike
     scores = None
     message = doubts = ""
     try:
-        digitized = digitize_crop(digitizer, crop)
+        digitized = judged(digitize_crop(digitizer, crop), crop.image)
         seconds = time.perf_counter() - began
         scores = metrics.score(crop, digitized, align)
         doubts = " ".join("; ".join(digitized.doubts).split())
