@@ -23,6 +23,7 @@ _MOST_INK = 0.25  # of the picture; more is light paper on a dark table
 _LEAST_CONTRAST = 24  # as `images.check_picture` asks of dark ink
 _SOFT_PX = 3  # compression and resampling soften a margin's edge over so many px
 _WIDE = 0.08  # of the shorter side: a black patch wider than this is no trace (0.5 mm of 10 mm is 0.05)
+_EDGE_SHARE = 0.15  # of a side that a margin takes; a bold name or a bar at the edge takes less
 _PATCH_SHARE = 0.01  # of the picture, that is worth painting over
 
 
@@ -167,13 +168,18 @@ def _black_patches(image: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     black = (brightness(image) < _BLACK).astype(np.uint8)
     if black.mean() < _PATCH_SHARE:
         return None
-    size = max(9, round(_WIDE * min(black.shape)))
+    size = max(9, round(_WIDE * min(black.shape))) | 1  # odd: OpenCV shifts what an even one opens
     padded = np.pad(black, size)  # by light, or a letter at the edge would be as wide as its padding
     wide = cv2.morphologyEx(padded, cv2.MORPH_OPEN, np.ones((size, size), np.uint8))[size:-size, size:-size]
     if wide.mean() < _PATCH_SHARE:
         return None
     _, labels = cv2.connectedComponents(wide, connectivity=8)
-    edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    patch = np.isin(labels, edge[edge > 0])
+    along = [
+        label
+        for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+        for label, count in zip(*np.unique(side[side > 0], return_counts=True), strict=True)
+        if count >= _EDGE_SHARE * len(side)
+    ]
+    patch = np.isin(labels, along)
     patch = cv2.dilate(patch.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     return patch if _PATCH_SHARE <= patch.mean() < 0.9 else None
