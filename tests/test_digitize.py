@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -254,6 +254,19 @@ def test_resume_leaves_out_what_is_done_and_unchanged(tmp_path):
     assert run(options) == [13]
     assert run(BatchOptions(resume=True, progress=False, settings="s2")) == [10, 21, 12, 13, 14, 15]
     assert run(BatchOptions(progress=False, settings="s2")) == [10, 21, 12, 13, 14, 15]
+
+
+def test_what_is_doubtful_is_done_too(tmp_path):
+    class Flat(Counting):
+        def __call__(self, image, mask=None):
+            return replace(super().__call__(image), row_px=np.full(image.shape[1], 8.0))
+
+    write_pictures(tmp_path, {"10.png": 10})
+    flat, options = Flat(), BatchOptions(resume=True, progress=False)
+    for _ in range(2):
+        (result,) = digitize_files(find_inputs(tmp_path), flat, tmp_path / "out", options)
+        assert result.status == "doubtful" and result.message.startswith("the trace is a straight line")
+    assert flat.calls == [10]
 
 
 def test_files_of_another_origin_are_kept(tmp_path):

@@ -126,6 +126,13 @@ def test_a_neighbour_that_a_loose_box_takes_in_is_none():
     assert second_lead(image, planted()) is None
 
 
+def test_a_stretch_of_another_lead_is_none():
+    """A third of the width is what a neighbouring column may show in a loose box."""
+    image = two_rows(15)
+    image[BASE_PX + int(5 * PX_PER_MM) :, 280:] = grid(height=300)[0 : len(image) - 260, 280:]
+    assert second_lead(image, planted()) is None
+
+
 def test_printed_words_below_are_no_lead():
     image = lead(grid(height=420))
     for x in range(20, 700, 330):
@@ -182,6 +189,7 @@ def test_two_rows_and_a_dark_grid_are_no_page():
     refuse_page(two_rows(15), lambda image: SCALE)
     dark = lead(grid(minor=60, major=40))
     refuse_page(dark, lambda image: SCALE)
+    refuse_page(page(), lambda image: GridScale(4 * PX_PER_MM, 4 * PX_PER_MM, 1.0))
     assert runs_per_column(lead()) == 1
 
 
