@@ -10,11 +10,8 @@ MAX_LINES = 450
 
 # Longer ones, each with what holds it together. To be emptied.
 LONG = {
-    "batch.py": "finding inputs, the loop, writing and the command; parts with the pages",
     "digitization/grid.py": "one search of lines and its scale",
-    "digitization/refined.py": "the stages of one digitizer",
     "digitization/stroke.py": "one compiled fit",
-    "digitization/vertex_path.py": "one search of a path",
 }
 
 

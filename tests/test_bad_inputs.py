@@ -3,6 +3,7 @@
 import json
 import re
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -56,6 +57,15 @@ def jpeg_cut_short(folder, monkeypatch):
     cut(folder / "lead.jpg")
 
 
+def lying_header(folder, monkeypatch):
+    """The size stands in the header of the frame (SOF0), high byte first; most of what is decoded is grey."""
+    save(folder, "lead.jpg")
+    content = bytearray((folder / "lead.jpg").read_bytes())
+    size = content.index(b"\xff\xc0") + 5
+    content[size : size + 4] = (110).to_bytes(2, "big") + (20_715).to_bytes(2, "big")
+    (folder / "lead.jpg").write_bytes(content)
+
+
 def without_permission(folder, monkeypatch):
     """Permissions do not bind an administrator, so the system's refusal is played."""
     save(folder)
@@ -105,6 +115,9 @@ FAILING = {
     ),
     "all black": lambda folder, _: save(folder, array=np.zeros((200, 400, 3), np.uint8)),
     "all white": lambda folder, _: save(folder, array=np.full((200, 400, 3), 255, np.uint8)),
+    "lead from top to bottom": lambda folder, _: save(folder, array=np.ascontiguousarray(np.rot90(lead()))),
+    "page of four leads": lambda folder, _: save(folder, array=np.tile(lead(), (4, 1, 1))),
+    "header that claims 20,715 x 110 px, baseline": lying_header,
     "grid without a trace": lambda folder, _: save(folder, array=grid()),
     "trace without a grid, baseline": no_grid,
     "regular beats without a grid, baseline": lambda folder, _: save(
@@ -136,6 +149,7 @@ def test_the_document_names_the_inputs_made_here():
     assert {name: set(rows) for name, rows in TABLES.items()} == {
         "Pictures that fail": set(FAILING),
         "Pictures that are taken as they are": set(TAKEN),
+        "Pictures that are doubtful": set(DOUBTFUL),
         "Wrong usage": set(USAGE),
         "Crops with their truth": set(CROPS),
     }
@@ -193,6 +207,10 @@ def two_endings(folder):
     save(folder, "lead.jpg")
 
 
+def margin(folder):
+    save(folder, array=np.pad(lead(), ((40, 40), (40, 40), (0, 0))))
+
+
 TAKEN = {
     "grey": lambda folder: save(folder, array=lead()[..., 0]),
     "16-bit grey": lambda folder: save(folder, array=lead()[..., 0].astype(np.uint16) * 257),
@@ -205,8 +223,9 @@ TAKEN = {
     "CMYK JPEG": lambda folder: Image.fromarray(lead()).convert("CMYK").save(folder / "lead.jpg", quality=95),
     "animated GIF": animated("lead.gif"),
     "TIFF of several pages": animated("lead.tif"),
-    "30,000 px wide": lambda folder: save(folder, array=np.tile(lead(), (1, 38, 1))[:, :30_000]),
     "JPEG named .png": lambda folder: save(folder, array=lead(), format="JPEG"),
+    "white on black": lambda folder: save(folder, array=255 - lead()),
+    "black margin of 40 px": margin,
     "two pictures that differ in the ending alone (kept: `lead.png.csv`, `lead.jpg.csv`)": two_endings,
 }
 
@@ -221,10 +240,46 @@ def test_a_picture_that_is_taken(tmp_path, monkeypatch, capfd, name):
     code, _, errors = command(arguments, monkeypatch, capfd)
     rows = summary_of(tmp_path / "out")
     assert code == told_code, errors
-    assert [row["message"] for row in rows.values()] == [told] * len(list(folder.iterdir()))
+    told = f"{told}; square pixels: ..." if told else "square pixels: ..."
+    assert [row["status"] for row in rows.values()] == ["ok"] * len(list(folder.iterdir()))
+    assert all(agrees(told, row["message"]) for row in rows.values()), rows
     assert all((tmp_path / "out" / f"{row['name']}.csv").is_file() for row in rows.values())
     for file in re.findall(r"`(.*?)`", name):
         assert (tmp_path / "out" / file).is_file()
+
+
+# Pictures that are doubtful ------------------------------------------------------------------------------
+
+
+def straight(paper):
+    cv2.line(paper, (20, 101), (paper.shape[1] - 20, 101), (0, 0, 0), 2)
+    return paper
+
+
+DOUBTFUL = {
+    "30,000 px wide": lambda: np.tile(lead(), (1, 38, 1))[:, :30_000],
+    "two leads, one above the other": lambda: np.concatenate([lead()] * 2),
+    "a straight line": lambda: straight(grid()),
+    "a trace of a tenth of the width": lambda: np.concatenate([lead()[:, :250], *[grid()] * 3], axis=1),
+}
+
+
+@pytest.mark.parametrize("name", DOUBTFUL)
+def test_a_picture_that_is_doubtful(tmp_path, monkeypatch, capfd, name):
+    """Written all the same, counted, and named on stderr with the reason."""
+    told, told_code = TABLES["Pictures that are doubtful"][name]
+    (tmp_path / "in").mkdir()
+    save(tmp_path / "in", array=DOUBTFUL[name]())
+    arguments = [f"input={tmp_path / 'in'}", f"output_dir={tmp_path / 'out'}", "progress=false", BASELINE]
+    code, out, errors = command(arguments, monkeypatch, capfd)
+    row = summary_of(tmp_path / "out")["lead.png"]
+    assert (code, row["status"]) == (told_code, "doubtful"), row["message"]
+    assert agrees(told, row["message"]), row["message"]
+    assert out.splitlines()[-2] == "0 ok, 1 doubtful, 0 failed"
+    assert errors.startswith("doubtful: ") and row["message"] in errors
+    note = json.loads((tmp_path / "out" / "lead.json").read_text())
+    assert note["doubts"] and row["message"].startswith(note["doubts"][0])
+    assert (tmp_path / "out" / "lead.csv").is_file()
 
 
 # Wrong usage -------------------------------------------------------------------------------------------
@@ -278,6 +333,8 @@ USAGE = {
     "rate that is no number": (nothing, ["digitizer.fs_hz=abc"]),
     "scale that is no number": (nothing, ["px_per_mm=wide"]),
     "switch that is neither true nor false": (nothing, ["recursive=maybe"]),
+    "speed that no recorder has": (nothing, ["speed=30", BASELINE]),
+    "gain that no recorder has": (nothing, ["gain=high", BASELINE]),
     "no workers": (nothing, ["workers=0", BASELINE]),
 }
 

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -13,19 +13,11 @@ from PIL import Image
 from planted_picture import LEFT_PX, LINE_PX, PX_PER_MM, ROOT, SECONDS, command, lead, summary_of, wave_mv
 
 from ecgtrace import Digitizer
-from ecgtrace.batch import (
-    COLUMNS,
-    BatchOptions,
-    InputFile,
-    describe,
-    digitize_files,
-    find_inputs,
-    quoted_paths,
-    read_signal,
-    write_signal,
-)
+from ecgtrace.batch import BatchOptions, describe, digitize_files, quoted_paths
 from ecgtrace.digitization.baseline import BaselineDigitizer
 from ecgtrace.errors import ConfigError, TraceNotFoundError, WeightsError
+from ecgtrace.inputs import InputFile, find_inputs
+from ecgtrace.outputs import COLUMNS, read_signal, write_signal
 from ecgtrace.types import GridScale, LeadSignal
 
 QUIET = BatchOptions(progress=False)
@@ -33,7 +25,7 @@ QUIET = BatchOptions(progress=False)
 
 @dataclass
 class Counting:
-    """A digitizer that is quick and counts its calls; its signal is the grey level of the first pixel."""
+    """A digitizer that is quick and counts its calls; its first sample is the grey level of a pixel."""
 
     name: str = "counting"
     model: str = "hand-1"
@@ -46,9 +38,11 @@ class Counting:
             raise TraceNotFoundError("no luck")
         if level == 66:
             raise ZeroDivisionError("a\ndefect")
-        scale = GridScale(4.0, 4.0, 1.0)
-        values = np.array([level / 100, np.nan, -0.5])
-        return LeadSignal(values, 500.0, np.array([1.0, 0.0, 0.5]), scale, np.zeros(image.shape[1]), 0.0)
+        values = np.sin(np.arange(500) / 40)
+        values[:2] = level / 100, np.nan
+        sure = np.where(np.isnan(values), 0.0, 1.0)
+        rows = 10 + 4 * np.sin(np.arange(image.shape[1]) / 4)
+        return LeadSignal(values, 500.0, sure, GridScale(4.0, 4.0, 1.0), rows, 0.0)
 
 
 def write_pictures(folder, levels):
@@ -262,6 +256,19 @@ def test_resume_leaves_out_what_is_done_and_unchanged(tmp_path):
     assert run(BatchOptions(progress=False, settings="s2")) == [10, 21, 12, 13, 14, 15]
 
 
+def test_what_is_doubtful_is_done_too(tmp_path):
+    class Flat(Counting):
+        def __call__(self, image, mask=None):
+            return replace(super().__call__(image), row_px=np.full(image.shape[1], 8.0))
+
+    write_pictures(tmp_path, {"10.png": 10})
+    flat, options = Flat(), BatchOptions(resume=True, progress=False)
+    for _ in range(2):
+        (result,) = digitize_files(find_inputs(tmp_path), flat, tmp_path / "out", options)
+        assert result.status == "doubtful" and result.message.startswith("the trace is a straight line")
+    assert flat.calls == [10]
+
+
 def test_files_of_another_origin_are_kept(tmp_path):
     """A folder may hold a table or a label file beside each picture, called like it."""
     write_pictures(tmp_path, {"a.png": 50, "b.png": 51, "c.png": 52})
@@ -336,14 +343,14 @@ def test_one_bad_file_of_ten(tmp_path, monkeypatch, capfd):
     arguments = [f"input={tmp_path}", f"output_dir={out}", "digitizer=baseline"]
     code, text, errors = command(arguments, monkeypatch, capfd)
     assert code == 1
-    assert text.splitlines()[-2:] == ["9 ok, 1 failed", f"summary: {out / 'summary.csv'}"]
+    assert text.splitlines()[-2:] == ["9 ok, 0 doubtful, 1 failed", f"summary: {out / 'summary.csv'}"]
     assert f"failed: {tmp_path / '4.png'}: 4.png is damaged or cut short" in errors
     assert "10/10" in errors and "Traceback" not in errors
     assert sorted(path.stem for path in out.glob("*.csv")) == [*"012356789", "summary"]
     assert len(list(out.glob("*.json"))) == 10
     assert [row["status"] for row in summary_of(out).values()].count("ok") == 9
     code, text, _ = command([*arguments, "resume=true", "progress=false"], monkeypatch, capfd)
-    assert code == 1 and text.splitlines()[-2] == "9 ok, 1 failed"
+    assert code == 1 and text.splitlines()[-2] == "9 ok, 0 doubtful, 1 failed"
 
 
 def test_options_reach_the_digitizer(tmp_path, monkeypatch, capfd):
@@ -399,7 +406,7 @@ def test_as_the_shell_runs_it(tmp_path):
         check=False,
     )
     assert done.returncode == 1, done.stderr
-    assert done.stdout == f"1 ok, 1 failed\nsummary: {tmp_path / 'out' / 'summary.csv'}\n"
+    assert done.stdout == f"1 ok, 0 doubtful, 1 failed\nsummary: {tmp_path / 'out' / 'summary.csv'}\n"
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"failed: {tmp_path / 'b.png'}: b.png is not a picture; these are read: ")
 
@@ -507,8 +514,10 @@ def test_px_per_mm_is_taken_as_given(tmp_path, monkeypatch, capfd, weights):
     blank = np.full((260, 810, 3), 255, np.uint8)
     Image.fromarray(lead(blank)).save(tmp_path / "a.png")
     arguments = [f"input={tmp_path}", f"output_dir={tmp_path / 'out'}", f"weights={weights}"]
+    arguments.append("digitizer=proposed")
     assert command(arguments, monkeypatch, capfd)[0] == 1
-    assert command([*arguments, "px_per_mm=12"], monkeypatch, capfd)[0] == 0
+    code, _, errors = command([*arguments, "px_per_mm=12"], monkeypatch, capfd)
+    assert code == 0, errors
     row = summary_of(tmp_path / "out")["a.png"]
     assert float(row["px_per_mm_x"]) == float(row["px_per_mm_y"]) == 12
 

@@ -55,7 +55,9 @@ def test_a_row_for_every_crop_and_digitizer(tmp_path):
     assert list(rows["record_id"]) == ["00000"] * 4 + ["00001"] * 4
     assert list(rows["subset"][::2]) == ["non_overlap", "overlap"] * 2
     assert list(rows["model"][:2]) == ["", "hand-1"]
-    assert (rows["status"] == "ok").all()
+    # The mean row of a column leaves waves out where a neighbour's ink is beside them; the verdict says so.
+    assert list(rows["status"]) == ["ok", "ok", "doubtful", "ok"] * 2
+    assert [bool(doubts) for doubts in rows["doubts"]] == [False, False, True, False] * 2
     assert (rows["n_samples"] == 250).all() and (rows["fs_hz"] == 100).all()
     np.testing.assert_allclose(rows["grid_error_x"], 0.02)
     np.testing.assert_allclose(rows["grid_error_y"], 0)
@@ -134,7 +136,7 @@ def test_a_subset_leaves_out_the_rest_but_no_failure(tmp_path):
     source = HandSource(6, broken=(3,))
     rows = evaluate_many(source, {"b": ColumnDigitizer()}, tmp_path / "rows.csv", QUIET, score)
     assert list(rows["crop_id"]) == ["hand_001", "hand_003", "hand_005"]
-    assert list(rows["status"]) == ["ok", "failed", "ok"]
+    assert list(rows["status"]) == ["doubtful", "failed", "doubtful"]
 
 
 class Stopping(HandSource):

@@ -1,5 +1,6 @@
 """A picture gives the same pixels however it was saved; what is no picture is refused in one line."""
 
+import io
 import struct
 import threading
 import zlib
@@ -7,9 +8,10 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from planted_picture import lead
 
-from ecgtrace import images
-from ecgtrace.errors import InputImageError, TraceNotFoundError
+from ecgtrace import Digitizer, images
+from ecgtrace.errors import EcgTraceError, InputImageError, TraceNotFoundError
 from ecgtrace.images import as_rgb, check_picture, picture_of, read_image, read_picture
 
 
@@ -285,3 +287,25 @@ def test_a_flat_trace_on_blank_paper_is_seen():
 def test_reference_crops_pass(shared):
     for path in sorted((shared / "reference" / "crops").glob("*.png"))[::9]:
         check_picture(read_image(path))
+
+
+# Bytes changed at random ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+def test_changed_bytes_are_read_or_told_in_one_line(tmp_path, kind):
+    """Headers more often than the rest; whatever is decoded goes through the whole of `baseline`."""
+    digitizer = Digitizer.from_pretrained("baseline")
+    buffer = io.BytesIO()
+    Image.fromarray(lead()[60:240, :560]).save(buffer, kind)
+    content = buffer.getvalue()
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        changed = bytearray(content)
+        for at in rng.integers(0, len(content) if seed % 2 else min(700, len(content)), rng.integers(1, 6)):
+            changed[at] = rng.integers(256)
+        (tmp_path / "lead").write_bytes(changed)
+        try:
+            assert digitizer(tmp_path / "lead").status in ("ok", "doubtful")
+        except EcgTraceError as error:
+            assert "\n" not in str(error) and "zero-size" not in str(error)

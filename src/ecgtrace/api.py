@@ -3,29 +3,20 @@
 import dataclasses
 import math
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
 from ecgtrace.errors import ConfigError
-from ecgtrace.images import Picture, as_rgb, check_picture, picture_of, read_picture
+from ecgtrace.images import Picture, as_rgb, picture_of, read_picture
+from ecgtrace.reading import STANDARD, DigitizerLike, Paper, digitize_picture
 from ecgtrace.types import LeadSignal
+from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S
 
 NAMES = ("refined", "proposed", "baseline")
 MAX_FS_HZ = 10_000.0  # far above any ECG recorder; a slip of the keyboard must not fill the memory
-
-
-class DigitizerLike(Protocol):
-    """A digitizer as the packages below make them; it may also have `model`, the name of its network."""
-
-    @property
-    def name(self) -> str:
-        """Name of the method."""
-
-    def __call__(self, image: NDArray[np.uint8], mask: NDArray | None = None) -> LeadSignal:
-        """Digitize the picture of one lead."""
 
 
 class Digitizer:
@@ -36,6 +27,8 @@ class Digitizer:
     ----------
     digitizer : callable
         From an RGB uint8 array to a `LeadSignal`. `from_pretrained` makes one.
+    paper : Paper, optional
+        Speed and gain; by default 25 mm/s and 10 mm/mV.
 
     Examples
     --------
@@ -56,8 +49,10 @@ class Digitizer:
     2.0 s, 2.0 mV from peak to peak
     """
 
-    def __init__(self, digitizer: DigitizerLike) -> None:
+    def __init__(self, digitizer: DigitizerLike, paper: Paper = STANDARD) -> None:
+        paper.ready(digitizer)  # raises where it cannot take the speed
         self._digitizer = digitizer
+        self._paper = paper
 
     @classmethod
     def from_pretrained(
@@ -67,6 +62,8 @@ class Digitizer:
         fs_hz: float = 500.0,
         px_per_mm: float | None = None,
         device: str = "auto",
+        speed_mm_per_s: float = PAPER_SPEED_MM_PER_S,
+        gain_mm_per_mv: float = GAIN_MM_PER_MV,
     ) -> "Digitizer":
         """
         Make a digitizer with trained weights.
@@ -84,6 +81,8 @@ class Digitizer:
             has no use for it refuses it.
         device : str, optional
             Where the network runs; "auto" takes a GPU where there is one.
+        speed_mm_per_s, gain_mm_per_mv : float, optional
+            Of the paper, one of `reading.SPEEDS_MM_PER_S` and `reading.GAINS_MM_PER_MV`.
 
         Raises
         ------
@@ -95,6 +94,7 @@ class Digitizer:
         check_fs(fs_hz, "fs_hz")
         if px_per_mm is not None:
             check_number(px_per_mm, "px_per_mm", 0.1, 1000.0)
+        paper = Paper(speed_mm_per_s, gain_mm_per_mv)
         if name in ("refined", "proposed"):
             from ecgtrace.digitization.proposed import ProposedDigitizer
             from ecgtrace.digitization.refined import RefinedDigitizer
@@ -103,11 +103,11 @@ class Digitizer:
             segmenter = NetworkSegmenter(weights, device)
             _ = segmenter.model  # reads the weights: better now than at the first picture
             kind = RefinedDigitizer if name == "refined" else ProposedDigitizer
-            return cls(kind(segmenter, fs_hz=fs_hz, px_per_mm=px_per_mm))
+            return cls(kind(segmenter, fs_hz=fs_hz, px_per_mm=px_per_mm), paper)
         if name == "baseline":
             from ecgtrace.digitization.baseline import BaselineDigitizer
 
-            return cls(with_scale(BaselineDigitizer(fs_hz=fs_hz), px_per_mm))
+            return cls(with_scale(BaselineDigitizer(fs_hz=fs_hz), px_per_mm), paper)
         raise ConfigError(f"there is no digitizer '{name}'; choose one of: {', '.join(NAMES)}")
 
     def __call__(self, image: str | Path | Image | NDArray) -> LeadSignal:
@@ -122,16 +122,19 @@ class Digitizer:
         Returns
         -------
         LeadSignal
-            In mV; time 0 is where the trace begins.
+            In mV; time 0 is where the trace begins. `status` is `doubtful` where something speaks against
+            it, which `doubts` says in words; `notes` says what was assumed.
 
         Raises
         ------
         InputImageError
-            If it cannot be read as a picture.
+            If it cannot be read as a picture, or does not show one lead.
         GridNotFoundError, TraceNotFoundError
             If it shows no grid, or no trace.
         """
-        return digitize_picture(self._digitizer, load(image).rgb)
+        picture = load(image)
+        signal = digitize_picture(self._digitizer, picture.rgb, self._paper)
+        return dataclasses.replace(signal, notes=(*picture.notes, *signal.notes))
 
     @property
     def name(self) -> str:
@@ -151,23 +154,6 @@ def load(image: str | Path | Image | NDArray) -> Picture:
     if isinstance(image, Image):
         return picture_of(image)
     return Picture(as_rgb(image))
-
-
-def digitize_picture(digitizer: DigitizerLike, rgb: NDArray[np.uint8]) -> LeadSignal:
-    """
-    Digitize pixels after making sure that they can show a trace (`images.check_picture`).
-
-    Parameters
-    ----------
-    digitizer : callable
-    rgb : ndarray of uint8, shape (height, width, 3)
-
-    Returns
-    -------
-    LeadSignal
-    """
-    check_picture(rgb)
-    return digitizer(rgb)
 
 
 def with_scale(digitizer: Any, px_per_mm: float | None) -> Any:

@@ -1,11 +1,10 @@
 """
 Digitize files: a table of samples and a note for each picture, and a summary of all.
 
-`digitize_files` is the work; `main` is what `digitize.py` calls with its configuration.
+`digitize_files` is the work; `main` is what `digitize.py` calls with its configuration. What is taken as
+input stands in `inputs`, what is written in `outputs`, how a picture is read in `reading`.
 """
 
-import csv
-import json
 import os
 import sys
 import time
@@ -13,12 +12,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import metadata
-from pathlib import Path, PurePath
+from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from hydra.utils import instantiate
@@ -26,88 +24,21 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
-from ecgtrace.api import DigitizerLike, check_fs, check_number, digitize_picture, with_scale
-from ecgtrace.errors import ConfigError, DataError, EcgTraceError, WeightsError
-from ecgtrace.images import SUFFIXES, read_picture
+from ecgtrace import outputs
+from ecgtrace.api import check_fs, check_number, with_scale
+from ecgtrace.errors import ConfigError, EcgTraceError, WeightsError
+from ecgtrace.images import read_picture
+from ecgtrace.inputs import OVERLAY_SUFFIX, SUMMARY, InputFile, find_inputs
+from ecgtrace.outputs import COLUMNS, FileResult
 from ecgtrace.provenance import available_cores, fingerprint
-from ecgtrace.types import LeadSignal
+from ecgtrace.reading import STANDARD, DigitizerLike, Paper, digitize_picture
+from ecgtrace.types import DOUBTFUL, FAILED, OK, LeadSignal
 
-OK, FAILED = "ok", "failed"
-SUMMARY = "summary.csv"
-SIGNAL_HEADER = ("time_s", "amplitude_mv", "confidence")
-OVERLAY_SUFFIX = ".overlay.png"
 EXIT_OK, EXIT_FAILED = 0, 1
 
-# 0.01 microvolt; one pixel of a scan at 600 dpi is 4 microvolt.
-_AMPLITUDE_DECIMALS = 5
-_CONFIDENCE_DECIMALS = 3
 _MESSAGE_LENGTH = 300
-_FAILURES_SHOWN = 10
+_MESSAGES_SHOWN = 10
 _drawing = Lock()  # matplotlib's caches are not made for threads
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """
-    A picture to digitize.
-
-    Attributes
-    ----------
-    source : Path
-    name : str
-        What its outputs are called: their path in the output folder, without the ending.
-    """
-
-    source: Path
-    name: str
-
-
-@dataclass(frozen=True)
-class FileResult:
-    """
-    What became of one picture: a row of the summary.
-
-    Attributes
-    ----------
-    source, name : str
-    status : {"ok", "failed"}
-    message : str
-        Why it failed; or notes, such as that only the first page was read.
-    px_per_mm_x, px_per_mm_y : float or None
-    grid_confidence : float or None
-    square_assumed : bool or None
-    sampling_rate_hz : float or None
-    n_samples : int or None
-    duration_s : float or None
-        From time 0 to the last sample.
-    recovered : float or None
-        Share of samples that are not NaN.
-    mean_confidence : float or None
-        Of all samples, 0 where not recovered.
-    digitizer, model : str
-    seconds : float
-        For reading, digitizing and writing.
-    """
-
-    source: str
-    name: str
-    status: str
-    message: str
-    px_per_mm_x: float | None
-    px_per_mm_y: float | None
-    grid_confidence: float | None
-    square_assumed: bool | None
-    sampling_rate_hz: float | None
-    n_samples: int | None
-    duration_s: float | None
-    recovered: float | None
-    mean_confidence: float | None
-    digitizer: str
-    model: str
-    seconds: float
-
-
-COLUMNS = tuple(field.name for field in fields(FileResult))
 
 
 @dataclass(frozen=True)
@@ -120,11 +51,13 @@ class BatchOptions:
     overlays : bool
         Write a picture with the trace laid on it and the signal below.
     resume : bool
-        Leave out pictures that are done: status ok, neither picture nor settings changed.
+        Leave out pictures that are done: status ok or doubtful, neither picture nor settings changed.
     workers : int
         Threads. While one waits for the network or a disk, another reads or looks for the grid.
     progress : bool
         Show a progress bar on stderr.
+    paper : Paper
+        What a millimetre of the paper stands for.
     settings : str
         Stands for whatever the result depends on besides the picture; `resume` compares it.
     """
@@ -133,82 +66,11 @@ class BatchOptions:
     resume: bool = False
     workers: int = 1
     progress: bool = True
+    paper: Paper = STANDARD
     settings: str = ""
 
     def __post_init__(self) -> None:
         check_number(self.workers, "workers", 1, 1024)
-
-
-# Finding inputs -----------------------------------------------------------------------------------
-
-
-def find_inputs(path: Path, recursive: bool = False) -> list[InputFile]:
-    """
-    List the pictures of a folder, or the one file, and name their outputs.
-
-    Outputs are called as the picture without its ending, in the same subfolders. Pictures of one folder that
-    differ in the ending alone keep it: `a.png` and `a.jpg` become `a.png.csv` and `a.jpg.csv`.
-
-    Parameters
-    ----------
-    path : Path
-        A file, whatever its name; or a folder, of which files are taken that are called like a picture
-        (`images.SUFFIXES`). Hidden files and our own overlays are left out.
-    recursive : bool, optional
-        Also look into subfolders.
-
-    Returns
-    -------
-    list of InputFile
-        In alphabetical order.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such file or folder, or no picture in the folder.
-    """
-    if not path.exists():
-        raise ConfigError(f"input: there is no file or folder {path}")
-    if not path.is_dir():
-        return _named([path], path.parent)
-    try:
-        found = [file for file in path.glob("**/*" if recursive else "*") if _is_picture(file, path)]
-    except OSError as error:
-        raise ConfigError(f"input: {path} cannot be read ({error.strerror})") from None
-    if not found:
-        where = "it or its subfolders" if recursive else "it (recursive=true looks into subfolders)"
-        raise ConfigError(f"input: {path} holds no pictures; no {_suffixes()} in {where}")
-    return _named(sorted(found), path)
-
-
-def _is_picture(file: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    name = file.name.lower()
-    return name.endswith(SUFFIXES) and not name.endswith(OVERLAY_SUFFIX) and not hidden and not file.is_dir()
-
-
-def _suffixes() -> str:
-    return ", ".join(suffix.removeprefix(".") for suffix in SUFFIXES)
-
-
-def _named(files: Sequence[Path], folder: Path) -> list[InputFile]:
-    """Give each file a name of its own, ignoring case: some file systems do."""
-    names = {file: PurePath(file.relative_to(folder)).with_suffix("").as_posix() for file in files}
-    while True:
-        taken = Counter(name.casefold() for name in names.values())
-        taken[PurePath(SUMMARY).stem] += 1
-        unclear = [
-            file
-            for file, name in names.items()
-            if taken[name.casefold()] > 1 and name != file.relative_to(folder).as_posix()
-        ]
-        if not unclear:
-            return [InputFile(file, name) for file, name in names.items()]
-        for file in unclear:
-            names[file] = file.relative_to(folder).as_posix()
-
-
-# The loop -----------------------------------------------------------------------------------------
 
 
 def digitize_files(
@@ -221,9 +83,9 @@ def digitize_files(
     Digitize pictures one by one, whatever becomes of each, and write a summary.
 
     For each input `NAME.json` (the row of the summary and more), for each that could be digitized
-    `NAME.csv` (`write_signal`) and, if asked for, `NAME.overlay.png`. The JSON is written last: where it
-    says ok, the rest is complete. An input whose outputs would overwrite files of another origin fails,
-    and has a row only.
+    `NAME.csv` (`outputs.write_signal`) and, if asked for, `NAME.overlay.png`. The JSON is written last: where
+    it says ok or doubtful, the rest is complete. An input whose outputs would overwrite files of another
+    origin fails, and has a row only.
 
     Parameters
     ----------
@@ -246,7 +108,7 @@ def digitize_files(
     DataError
         If the summary cannot be written.
     """
-    _make_output_dir(output_dir)
+    outputs.make_output_dir(output_dir)
     results: list[FileResult] = []
     try:
         with ExitStack() as stack:
@@ -254,7 +116,7 @@ def digitize_files(
             bar = tqdm(rows, total=len(inputs), unit="picture", disable=not options.progress)
             results.extend(bar)
     finally:  # an interrupt, too, leaves a summary of what was done
-        write_summary(results, output_dir / SUMMARY)
+        outputs.write_summary(results, output_dir / SUMMARY)
     return results
 
 
@@ -269,22 +131,23 @@ def digitize_file(
     FileResult
     """
     start = time.perf_counter()
-    json_path = _output(output_dir, item, ".json")
     if options.resume:
-        done = _done(json_path, item, options)
+        done = outputs.earlier_result(item, output_dir, options.settings, options.overlays)
         if done is not None:
             return done
     taken = False
+    signal: LeadSignal | None = None
     try:
-        taken = _is_taken(item, output_dir)
-        _make_room(item, output_dir, taken)
+        taken = outputs.is_taken(item, output_dir)
+        outputs.make_room(item, output_dir, taken)
         picture = read_picture(item.source)
-        signal = digitize_picture(digitizer, picture.rgb)
-        write_signal(signal, _output(output_dir, item, ".csv"))
+        read = digitize_picture(digitizer, picture.rgb, options.paper)
+        read = replace(read, notes=(*picture.notes, *read.notes))
+        outputs.write_signal(read, outputs.output_path(output_dir, item, ".csv"))
         if options.overlays:
-            _draw(picture.rgb, signal, item, _output(output_dir, item, OVERLAY_SUFFIX))
-        notes = picture.notes
-        facts = {"status": OK, "message": "; ".join(notes), **_facts(signal)}
+            _draw(picture.rgb, read, item, outputs.output_path(output_dir, item, OVERLAY_SUFFIX))
+        signal = read  # all its files are there
+        facts = outputs.row_facts(signal)
     except Exception as error:  # one bad picture must not stop the others
         facts = {"status": FAILED, "message": describe(error)}
     result = FileResult(
@@ -298,7 +161,11 @@ def digitize_file(
             "seconds": round(time.perf_counter() - start, 4),
         }
     )
-    return result if taken else _with_json(result, json_path, item, digitizer, options)
+    if taken:
+        return result
+    card = getattr(getattr(digitizer, "segmenter", None), "card", None)
+    more = outputs.note_facts(signal) | {"started_from": getattr(card, "started_from", None)}
+    return outputs.write_note(result, item, output_dir, options.settings, more)
 
 
 def describe(error: Exception) -> str:
@@ -355,155 +222,6 @@ def _set_network_threads(count: int) -> None:
         torch.set_num_threads(count)
 
 
-# Files --------------------------------------------------------------------------------------------
-
-
-def write_signal(signal: LeadSignal, path: Path) -> None:
-    """
-    Write a signal as CSV with the columns `time_s`, `amplitude_mv` and `confidence`.
-
-    Times are exact: they read back as the same numbers. Amplitudes have 5 decimals (0.01 microvolt),
-    confidences 3. A sample that was not recovered has no amplitude and confidence 0.
-    """
-    lines = [",".join(SIGNAL_HEADER)]
-    lowest = 10.0**-_CONFIDENCE_DECIMALS  # 0 means not recovered, so rounding must not reach it
-    for t, mv, sure in zip(signal.time_s, signal.amplitude_mv, signal.confidence, strict=True):
-        if np.isnan(mv):
-            lines.append(f"{float(t)!r},,0")
-        else:
-            shown = round(float(mv), _AMPLITUDE_DECIMALS) + 0.0  # makes -0.0 to 0.0
-            lines.append(
-                f"{float(t)!r},{shown:.{_AMPLITUDE_DECIMALS}f},{max(sure, lowest):.{_CONFIDENCE_DECIMALS}f}"
-            )
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
-
-
-def read_signal(path: Path) -> dict[str, NDArray[np.float64]]:
-    """Read back what `write_signal` wrote: an array for each column, NaN for an empty cell."""
-    table = np.genfromtxt(path, delimiter=",", skip_header=1, ndmin=2)
-    return {name: table[:, index] for index, name in enumerate(SIGNAL_HEADER)}
-
-
-def write_summary(results: Sequence[FileResult], path: Path) -> None:
-    """Write a row for each input; the columns are the attributes of `FileResult`."""
-    try:
-        # Names of files need not be valid text everywhere; they are written as they are.
-        with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(asdict(result) for result in results)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror})") from None
-
-
-def _output(output_dir: Path, item: InputFile, suffix: str) -> Path:
-    return output_dir / (item.name + suffix)
-
-
-def _make_output_dir(output_dir: Path) -> None:
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"output_dir: {output_dir} cannot be made ({error.strerror})") from None
-    summary = output_dir / SUMMARY
-    if summary.is_file():
-        with summary.open(encoding="utf-8", errors="replace") as file:
-            if file.readline().strip() not in ("", ",".join(COLUMNS)):
-                raise ConfigError(
-                    f"output_dir: {summary} is not of our making; choose another folder, or move it away"
-                )
-
-
-def _is_taken(item: InputFile, output_dir: Path) -> bool:
-    """Tell whether files of another origin have the names of our outputs."""
-    csv_path, json_path = _output(output_dir, item, ".csv"), _output(output_dir, item, ".json")
-    if json_path.exists():
-        return not {"source", "status", "digitizer"} <= set(_read_json(json_path))
-    if not csv_path.exists():
-        return False
-    with csv_path.open(encoding="utf-8", errors="replace") as file:  # ours, where a run was cut off
-        return file.readline().strip() != ",".join(SIGNAL_HEADER)
-
-
-def _make_room(item: InputFile, output_dir: Path, taken: bool) -> None:
-    """Remove the files of an earlier run, so that a failure leaves no old result; nobody else's files."""
-    if taken:
-        raise DataError(
-            f"{item.name}.csv or .json is there already and not of our making; choose another output_dir"
-        )
-    _output(output_dir, item, ".csv").parent.mkdir(parents=True, exist_ok=True)
-    for suffix in (".json", ".csv", OVERLAY_SUFFIX):
-        _output(output_dir, item, suffix).unlink(missing_ok=True)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # absent, or cut off
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _done(json_path: Path, item: InputFile, options: BatchOptions) -> FileResult | None:
-    """Return the result of an earlier run, if nothing it rests on has changed and its files are there."""
-    content = _read_json(json_path)
-    if content.get("status") != OK or content.get("settings") != options.settings:
-        return None
-    expected = [json_path.with_name(json_path.name.removesuffix(".json") + ".csv")]
-    if options.overlays:
-        expected.append(expected[0].with_name(expected[0].name.removesuffix(".csv") + OVERLAY_SUFFIX))
-    if content.get("file") != _file_state(item.source) or not all(path.is_file() for path in expected):
-        return None
-    try:
-        return FileResult(**{name: content[name] for name in COLUMNS})
-    except KeyError:  # of another version
-        return None
-
-
-def _file_state(source: Path) -> dict[str, int] | None:
-    try:
-        stat = source.stat()
-    except OSError:
-        return None
-    return {"bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
-
-
-def _facts(signal: LeadSignal) -> dict[str, Any]:
-    known = np.isfinite(signal.amplitude_mv)
-    return {
-        "px_per_mm_x": round(float(signal.scale.px_per_mm_x), 5),
-        "px_per_mm_y": round(float(signal.scale.px_per_mm_y), 5),
-        "grid_confidence": round(float(signal.scale.confidence), 4),
-        "square_assumed": bool(signal.scale.square_assumed),
-        "sampling_rate_hz": float(signal.fs_hz),
-        "n_samples": len(known),
-        "duration_s": float(signal.time_s[-1]),
-        "recovered": round(float(known.mean()), 4),
-        "mean_confidence": round(float(signal.confidence.mean()), 4),
-    }
-
-
-def _with_json(
-    result: FileResult, path: Path, item: InputFile, digitizer: DigitizerLike, options: BatchOptions
-) -> FileResult:
-    """Write the JSON of a result, whole or not at all."""
-    card = getattr(getattr(digitizer, "segmenter", None), "card", None)
-    content = asdict(result) | {
-        "started_from": getattr(card, "started_from", None),
-        "version": metadata.version("ecgtrace"),
-        "file": _file_state(item.source),
-        "settings": options.settings,
-    }
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        message = result.message or f"{path.name} cannot be written ({error.strerror})"
-        return FileResult(**asdict(result) | {"status": FAILED, "message": message})
-    return result
-
-
 def _draw(rgb: NDArray[np.uint8], signal: LeadSignal, item: InputFile, path: Path) -> None:
     from ecgtrace.overlay import draw_overlay  # matplotlib is slow to import
 
@@ -539,12 +257,15 @@ def main(cfg: DictConfig) -> int:
     workers = available_cores() if cfg.workers is None else cfg.workers
     check_number(workers, "workers", 1, 1024)
     inputs = find_inputs(Path(str(cfg.input)), cfg.recursive)
+    paper = Paper(cfg.speed, cfg.gain)
     digitizer = build_digitizer(cfg)
+    paper.ready(digitizer)  # raises where it cannot take the speed
     options = BatchOptions(
         overlays=cfg.overlays,
         resume=cfg.resume,
         workers=int(workers),
         progress=cfg.progress,
+        paper=paper,
         settings=_settings(cfg, digitizer),
     )
     output_dir = _new_run_dir() if cfg.output_dir is None else Path(str(cfg.output_dir))
@@ -565,7 +286,7 @@ def build_digitizer(cfg: DictConfig) -> DigitizerLike:
         check_fs(cfg.digitizer.fs_hz, "digitizer.fs_hz")
     if cfg.px_per_mm is not None:
         check_number(cfg.px_per_mm, "px_per_mm", 0.1, 1000.0)
-    if cfg.digitizer.get("uses_true_mask"):
+    if str(OmegaConf.select(cfg.digitizer, "segmenter._target_")).endswith(".TrueMask"):
         raise ConfigError(
             f"digitizer {cfg.digitizer.get('name')} reads the true mask, which a picture does not have; "
             "use another"
@@ -587,7 +308,8 @@ def build_digitizer(cfg: DictConfig) -> DigitizerLike:
 def _settings(cfg: DictConfig, digitizer: DigitizerLike) -> str:
     """Hash what the signals depend on besides the pictures; weights count by content, not by name."""
     chosen = OmegaConf.to_container(cfg.digitizer, resolve=True)
-    return fingerprint([chosen, cfg.px_per_mm, getattr(digitizer, "model", ""), metadata.version("ecgtrace")])
+    given = [cfg.px_per_mm, cfg.speed, cfg.gain]
+    return fingerprint([chosen, *given, getattr(digitizer, "model", ""), metadata.version("ecgtrace")])
 
 
 def _new_run_dir() -> Path:
@@ -601,14 +323,18 @@ def _new_run_dir() -> Path:
 
 
 def _report(results: Sequence[FileResult], output_dir: Path) -> int:
-    failed = [result for result in results if result.status == FAILED]
-    for result in failed[:_FAILURES_SHOWN]:
-        print(f"failed: {result.source}: {result.message}".encode(errors="replace").decode(), file=sys.stderr)
-    if len(failed) > _FAILURES_SHOWN:
-        print(f"and {len(failed) - _FAILURES_SHOWN} more; see the summary", file=sys.stderr)
-    print(f"{len(results) - len(failed)} ok, {len(failed)} failed")
+    """Name what failed and what is doubtful, the failures first; count all three; return the exit code."""
+    for status in (FAILED, DOUBTFUL):
+        those = [result for result in results if result.status == status]
+        for result in those[:_MESSAGES_SHOWN]:
+            line = f"{status}: {result.source}: {result.message}"
+            print(line.encode(errors="replace").decode(), file=sys.stderr)
+        if len(those) > _MESSAGES_SHOWN:
+            print(f"and {len(those) - _MESSAGES_SHOWN} more {status}; see the summary", file=sys.stderr)
+    counts = Counter(result.status for result in results)
+    print(", ".join(f"{counts[status]} {status}" for status in (OK, DOUBTFUL, FAILED)))
     print(f"summary: {os.fspath(output_dir / SUMMARY)}")
-    return EXIT_FAILED if failed else EXIT_OK
+    return EXIT_FAILED if counts[FAILED] else EXIT_OK
 
 
 def quoted_paths(arguments: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """A picture to check a result by eye: the trace laid on the image, the signal below."""
 
+import textwrap
 from pathlib import Path
 
 import cv2
@@ -9,11 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
+from ecgtrace.digitization.ink import runs
 from ecgtrace.types import LeadSignal
 from ecgtrace.units import MV_PER_LARGE_SQUARE, S_PER_LARGE_SQUARE
 
 _TRACE_COLOUR = "#E69F00"  # Okabe and Ito's: safe for colour-blind readers, seen on ink and on paper
 _SIGNAL_COLOUR = "#0072B2"
+_LOST_COLOUR = "#CC79A7"  # behind stretches that were not recovered
+_DOUBT_COLOUR = "#D55E00"
+_LINE_LENGTH = 130  # characters of the smallest print across the picture
 _DPI = 130
 _WIDTH_INCH = 10.0
 _MAX_WIDTH_PX = 4000  # of the image as drawn; more cannot be seen at this size
@@ -22,6 +27,9 @@ _MAX_WIDTH_PX = 4000  # of the image as drawn; more cannot be seen at this size
 def draw_overlay(rgb: NDArray[np.uint8], signal: LeadSignal, title: str, path: Path) -> None:
     """
     Write a PNG with the image and the trace found in it, and the signal below.
+
+    Doubts stand above it in words, notes in small print. Stretches where the trace was not recovered are
+    tinted, in the image and in the signal.
 
     Parameters
     ----------
@@ -44,6 +52,8 @@ def draw_overlay(rgb: NDArray[np.uint8], signal: LeadSignal, title: str, path: P
     # The extent keeps the pixels of the file as the unit, centres at whole numbers.
     picture.imshow(shown, extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="antialiased")
     picture.plot(np.arange(len(signal.row_px)), signal.row_px, color=_TRACE_COLOUR, linewidth=1.2)
+    for begin, end in _lost_px(signal):
+        picture.axvspan(begin - 0.5, end - 0.5, color=_LOST_COLOUR, alpha=0.35, linewidth=0)
     picture.axvline(signal.start_px, color=_TRACE_COLOUR, linewidth=0.8, linestyle=":")
     square = ", square assumed" if signal.scale.square_assumed else ""
     picture.set_title(
@@ -53,9 +63,12 @@ def draw_overlay(rgb: NDArray[np.uint8], signal: LeadSignal, title: str, path: P
         loc="left",
         parse_math=False,
     )
-    picture.set_xlabel("x (px); dotted: time 0", fontsize=8)
+    lost = "; tinted: not recovered" if np.isnan(signal.amplitude_mv).any() else ""
+    picture.set_xlabel(f"x (px); dotted: time 0{lost}", fontsize=8)
     picture.set_ylabel("y (px)", fontsize=8)
 
+    for begin, end in runs(np.isnan(signal.amplitude_mv)):
+        below.axvspan(begin / signal.fs_hz, end / signal.fs_hz, color=_LOST_COLOUR, alpha=0.35, linewidth=0)
     below.plot(signal.time_s, signal.amplitude_mv, color=_SIGNAL_COLOUR, linewidth=1.0)
     if signal.time_s[-1] <= 12:  # of longer ones the squares would be a grey field
         below.xaxis.set_minor_locator(MultipleLocator(S_PER_LARGE_SQUARE))
@@ -65,4 +78,26 @@ def draw_overlay(rgb: NDArray[np.uint8], signal: LeadSignal, title: str, path: P
     below.margins(x=0)
     below.set_xlabel("time (s)", fontsize=8)
     below.set_ylabel("amplitude (mV),\nmedian subtracted", fontsize=8)
+    verdict = f"{signal.status}: {'; '.join(signal.doubts)}" if signal.doubts else signal.status
+    if signal.notes:
+        verdict = f"{verdict} ({'; '.join(signal.notes)})"
+    figure.suptitle(
+        textwrap.fill(verdict, _LINE_LENGTH),
+        x=0.01,
+        ha="left",
+        fontsize=9,
+        color=_DOUBT_COLOUR if signal.doubts else "black",
+        parse_math=False,
+    )
     figure.savefig(path, dpi=_DPI)
+
+
+def _lost_px(signal: LeadSignal) -> NDArray[np.int64]:
+    """Columns without a trace between its first and its last, as begins and ends."""
+    shown = np.isfinite(signal.row_px)
+    inside = np.flatnonzero(shown)
+    missing = ~shown
+    if len(inside):
+        missing[: inside[0]] = False
+        missing[inside[-1] :] = False
+    return runs(missing)

@@ -11,7 +11,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S
+
 FloatArray = NDArray[np.float64]
+
+# The verdict on an input: read; read, and something speaks against it; not read.
+OK, DOUBTFUL, FAILED = "ok", "doubtful", "failed"
 
 
 def _require(condition: bool, message: str) -> None:
@@ -215,6 +220,10 @@ class GridScale:
     lines_x, lines_y : tuple of float
         Positions in px of the vertical lines (x) and of the horizontal lines (y) that the
         scale rests on, for drawing.
+    assumptions : tuple of str
+        What was taken as given and not measured, in words.
+    doubts : tuple of str
+        Why the scale may be wrong, in words.
     """
 
     px_per_mm_x: float
@@ -223,6 +232,8 @@ class GridScale:
     square_assumed: bool = False
     lines_x: tuple[float, ...] = ()
     lines_y: tuple[float, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(self.px_per_mm_x > 0 and self.px_per_mm_y > 0, "px per mm must be positive")
@@ -253,6 +264,8 @@ class LeadSignal:
         verdict is `doubtful`.
     notes : tuple of str
         What was assumed or done to the picture, such as that its pixels were taken for square.
+    speed_mm_per_s, gain_mm_per_mv : float
+        What the times and amplitudes were computed with.
     """
 
     amplitude_mv: FloatArray
@@ -263,6 +276,8 @@ class LeadSignal:
     start_px: float = 0.0
     doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    speed_mm_per_s: float = PAPER_SPEED_MM_PER_S
+    gain_mm_per_mv: float = GAIN_MM_PER_MV
 
     def __post_init__(self) -> None:
         _require(
@@ -279,3 +294,8 @@ class LeadSignal:
     def time_s(self) -> FloatArray:
         """Time of each sample in seconds; 0 is where the trace begins."""
         return np.arange(len(self.amplitude_mv)) / self.fs_hz
+
+    @property
+    def status(self) -> str:
+        """The verdict: `doubtful` where there are doubts, else `ok`. A failure is an exception, no signal."""
+        return DOUBTFUL if self.doubts else OK

@@ -6,10 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from ecgtrace.evaluation.row_file import read
+from ecgtrace.types import DOUBTFUL, FAILED, OK
 
-OK = "ok"
-DOUBTFUL = "doubtful"
-FAILED = "failed"
+__all__ = ["COLUMNS", "DOUBTFUL", "FAILED", "OK", "TEXT", "Row", "read_rows"]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from ecgtrace.digitization.verdict import judged
 from ecgtrace.evaluation import metrics, runner
 from ecgtrace.evaluation.align import DEFAULT_ALIGN, AlignOptions
 from ecgtrace.evaluation.rows import COLUMNS, DOUBTFUL, FAILED, OK, TEXT, Row
@@ -87,7 +88,7 @@ def _score_row(crop: LeadCrop, crop_id: str, name: str, digitizer: DigitizerLike
     scores = None
     message = doubts = ""
     try:
-        digitized = digitize_crop(digitizer, crop)
+        digitized = judged(digitize_crop(digitizer, crop), crop.image)
         seconds = time.perf_counter() - began
         scores = metrics.score(crop, digitized, align)
         doubts = " ".join("; ".join(digitized.doubts).split())
