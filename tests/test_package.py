@@ -85,7 +85,7 @@ def test_the_command_does_what_the_entry_point_does(tmp_path, monkeypatch, capfd
     monkeypatch.chdir(tmp_path)
     code, out, err = ecgtrace_cli("digitize", *options, "output_dir=own")
     assert code == 0, err
-    assert out == f"1 ok, 0 failed\nsummary: {Path('own', 'summary.csv')}\n"
+    assert out == f"1 ok, 0 doubtful, 0 failed\nsummary: {Path('own', 'summary.csv')}\n"
     assert (tmp_path / "own/lead (1).csv").read_bytes() == (tmp_path / "root/lead (1).csv").read_bytes()
     assert sorted(path.name for path in (tmp_path / "own").iterdir()) == [
         "lead (1).csv",

@@ -32,7 +32,7 @@ class DigitizerLike(Protocol):
     def name(self) -> str:
         """Name of the method."""
 
-    def __call__(self, image: NDArray[np.uint8], mask: NDArray | None = None) -> LeadSignal:
+    def __call__(self, image: NDArray[np.uint8]) -> LeadSignal:
         """Digitize the picture of one lead."""
 
 

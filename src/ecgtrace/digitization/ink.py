@@ -62,7 +62,8 @@ def ink_density(image: NDArray[np.uint8], marked: NDArray[np.float32]) -> NDArra
     is_ink = marked > _LIKELY_INK
     if is_ink.sum() < _LEAST_INK_PX:
         return np.zeros(image.shape[:2], np.float32)
-    paper = np.median(colour[~is_ink], axis=0) if not is_ink.all() else colour.max(axis=(0, 1))
+    usual = colour.max(axis=(0, 1)) if is_ink.all() else np.median(colour[~is_ink], axis=0)
+    paper = np.asarray(usual, np.float64)
     ink = _fullest(colour, is_ink, paper)
     under = ground(colour, is_ink, paper)
     towards = ink - under
@@ -74,9 +75,8 @@ def ink_density(image: NDArray[np.uint8], marked: NDArray[np.float32]) -> NDArra
 
 def _colours(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Luminance and the two weighted differences of colour, shape (height, width, 3)."""
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb), np.float32) * np.float32(
-        (1.0, _CHROMA, _CHROMA)
-    )
+    weight = np.array((1.0, _CHROMA, _CHROMA), np.float32)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb), np.float32) * weight
 
 
 def _fullest(colour: NDArray[np.float32], is_ink: NDArray[np.bool_], paper: FloatArray) -> FloatArray:
