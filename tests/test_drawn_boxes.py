@@ -9,7 +9,8 @@ from hydra.utils import instantiate
 
 from ecgtrace.crops.drawn import DrawnCrops, Sheet
 from ecgtrace.errors import ConfigError
-from ecgtrace.evaluation.run import EvaluationOptions, evaluate_many
+from ecgtrace.evaluation.run import evaluate_many
+from ecgtrace.evaluation.runner import RunOptions
 from ecgtrace.pages.printers import MixedPrinters, Printer
 from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
@@ -115,7 +116,7 @@ def test_rows_of_loose_boxes_tell_time_0(tmp_path):
 
     source = replace(LOOSE, n_non_overlap=3, n_overlap=0)
     rows = evaluate_many(
-        source, {"b": BaselineDigitizer()}, tmp_path / "rows.csv", EvaluationOptions(progress=False)
+        source, {"b": BaselineDigitizer()}, tmp_path / "rows.csv", RunOptions(progress=False)
     )
     read = rows[rows["status"] != "failed"]
     assert len(read) and read["time0_error_ms"].notna().all() and (read["time0_error_ms"].abs() < 250).all()

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ecgtrace import Digitizer
-from ecgtrace.batch import read_signal
 from ecgtrace.errors import DataError, EcgTraceError
 from ecgtrace.evaluation.metrics import score
 from ecgtrace.example import EXAMPLE, draw_example
+from ecgtrace.outputs import read_signal
 from ecgtrace.reporting.notebook import (
     ecg_paper_figure,
     enter_checkout,
