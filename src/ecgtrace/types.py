@@ -215,6 +215,10 @@ class GridScale:
     lines_x, lines_y : tuple of float
         Positions in px of the vertical lines (x) and of the horizontal lines (y) that the
         scale rests on, for drawing.
+    assumptions : tuple of str
+        What the scale takes for granted, such as "square pixels: too few horizontal lines to measure".
+    doubts : tuple of str
+        Reasons for which a result with this scale cannot be called sure.
     """
 
     px_per_mm_x: float
@@ -223,6 +227,8 @@ class GridScale:
     square_assumed: bool = False
     lines_x: tuple[float, ...] = ()
     lines_y: tuple[float, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(self.px_per_mm_x > 0 and self.px_per_mm_y > 0, "px per mm must be positive")

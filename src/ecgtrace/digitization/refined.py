@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from ecgtrace.digitization.autocorrelation import estimate_grid_by_autocorrelation
-from ecgtrace.digitization.grid import detect_grid
+from ecgtrace.digitization.scale import find_scale
 from ecgtrace.digitization.ink import ink_density, runs
 from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, explaining_path, reach_tips
 from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE
@@ -27,7 +26,7 @@ from ecgtrace.digitization.vertex_path import (
     relabel,
 )
 from ecgtrace.digitization.vertices import Comb, bends, find_combs, put_right
-from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
+from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S, px_to_s
 
@@ -36,8 +35,6 @@ _MIN_NEIGHBOUR_PX = 6  # narrower blots of the neighbours' ink are not fitted
 _SEEN = (0.5, 0.7)  # share of ink that the network sees: overlooks the trace, or only print
 _OVERLOOKED = 0.5  # likelihood of unclaimed ink where it overlooks the trace
 _DENSEST_PX = 0.6  # vertices are not closer than this: the image says no more
-_SQUARE = 0.05  # scanners and printers stretch paper by less
-_FEW_LINES = 3
 _LONGEST_SAMPLE_S = 0.04
 _OFF_COMB = 0.015  # share of its spacing that the vertices of a true comb stay within
 _LEAST_BEND = 0.2  # px per px: pixels give a straight line smaller ones
@@ -170,7 +167,7 @@ class RefinedDigitizer:
     calibration: Calibration = Calibration()
     uses_true_mask: bool = False
     name: str = "refined"
-    grid: Callable[[NDArray[np.uint8]], GridScale] = field(default=detect_grid)
+    grid: Callable[[NDArray[np.uint8]], GridScale] = field(default=find_scale)
 
     def __post_init__(self) -> None:
         if self.fs_hz <= 0:
@@ -224,21 +221,10 @@ class RefinedDigitizer:
         return self.read_off(found, scale, scan, image.shape[1])
 
     def find_scale(self, image: NDArray[np.uint8]) -> GridScale:
-        """
-        Find the scale of the paper, unless `px_per_mm` gives it.
-
-        By `grid.detect_grid`, or where it finds no lines by their period (`autocorrelation`).
-        """
+        """Find the scale of the paper (`scale.find_scale`), unless `px_per_mm` gives it."""
         if self.px_per_mm is not None:
             return GridScale(self.px_per_mm, self.px_per_mm, confidence=1.0)
-        try:
-            return _square_where_few(self.grid(image))
-        except GridNotFoundError as error:
-            # Coarse scans have lines of one or two pixels, whose period is plain where they are not.
-            try:
-                return estimate_grid_by_autocorrelation(image)
-            except GridNotFoundError:
-                raise error from None
+        return self.grid(image)
 
     def explain(
         self,
@@ -554,21 +540,6 @@ class RefinedDigitizer:
             mean = np.bincount(nearest, weights=weight * values, minlength=len(at))[known] / total[known]
             table[:, i] = np.interp(np.arange(len(at)), known, mean)
         return table
-
-
-def _square_where_few(scale: GridScale) -> GridScale:
-    """
-    Take the scale of the axis with many lines for both, where three or fewer of the other contradict it.
-
-    A flat crop shows two or three large squares of its height: a line missed or one too many, and their
-    distance is no longer 5 mm.
-    """
-    n_x, n_y = len(scale.lines_x), len(scale.lines_y)
-    ratio = scale.px_per_mm_y / scale.px_per_mm_x
-    if abs(ratio - 1) < _SQUARE or min(n_x, n_y) > _FEW_LINES or max(n_x, n_y) < 2 * _FEW_LINES:
-        return scale
-    sure = scale.px_per_mm_x if n_x > n_y else scale.px_per_mm_y
-    return replace(scale, px_per_mm_x=sure, px_per_mm_y=sure, square_assumed=True)
 
 
 def _points_along(line: Stroke) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ecgtrace.crops.augment import AddVerticalLines, OverlaySignal, compose
 from ecgtrace.crops.dataset import CropDataset
 from ecgtrace.crops.training import TrainingCrops
-from ecgtrace.digitization.grid import detect_grid
+from ecgtrace.digitization.scale import find_scale
 from ecgtrace.digitization.proposed import ProposedDigitizer
 from ecgtrace.errors import GridNotFoundError
 from ecgtrace.evaluation import bootstrap, metrics
@@ -192,7 +192,7 @@ def fig8(sources: Sources, folder: Path) -> list[Claim]:
     rows = pd.DataFrame([_grid_row(crop) for crop in crops])
     fp.save_rows(rows, folder, "fig8")
     crop = fp.sample_crop(crops)
-    scale = detect_grid(crop.image)
+    scale = find_scale(crop.image)
     lines = [("x", v) for v in scale.lines_x] + [("y", v) for v in scale.lines_y]
     fp.save_rows(pd.DataFrame(lines, columns=["axis", "position_px"]), folder, "fig8_lines")
     with fp.print_style():
@@ -216,7 +216,7 @@ def fig8(sources: Sources, folder: Path) -> list[Claim]:
 def _grid_row(crop: LeadCrop) -> dict[str, object]:
     facts: dict[str, object] = {"crop_id": crop.crop_id, "px_per_mm": crop.px_per_mm}
     try:
-        scale = detect_grid(crop.image)
+        scale = find_scale(crop.image)
     except GridNotFoundError:
         return facts | dict.fromkeys(("px_per_mm_x", "px_per_mm_y", "error_x", "error_y", "square_assumed"))
     return facts | {

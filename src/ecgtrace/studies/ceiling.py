@@ -17,7 +17,7 @@ from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from ecgtrace.digitization.grid import detect_grid
+from ecgtrace.digitization.scale import find_scale
 from ecgtrace.digitization.postprocess import ink_extent
 from ecgtrace.digitization.proposed import column_centres
 from ecgtrace.digitization.refined import RefinedDigitizer
@@ -66,7 +66,7 @@ class ColumnMiddle:
     px_per_mm: float | None = None
     uses_true_mask: bool = False
     name: str = "column_middle"
-    grid: Callable[[NDArray[np.uint8]], GridScale] = field(default=detect_grid)
+    grid: Callable[[NDArray[np.uint8]], GridScale] = field(default=find_scale)
 
     def __post_init__(self) -> None:
         if self.fs_hz <= 0:

@@ -1,0 +1,170 @@
+"""The ruling of one axis: its comb of lines, followed and measured, and which family it is."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ecgtrace.digitization.scale.comb import (
+    fit_lines,
+    fundamental_period,
+    line_contrasts,
+    persistence,
+    phase_of,
+)
+from ecgtrace.digitization.scale.families import MINOR_PER_MAJOR, has_major_lines, has_minor_lines
+from ecgtrace.digitization.scale.profile import Profile
+from ecgtrace.types import FloatArray
+from ecgtrace.units import LARGE_SQUARE_MM
+
+MIN_LINES = 4
+_MIN_CONTRAST = 1.0  # grey levels; JPEG blocks without any grid stay below it
+_MIN_EXPLAINED = 0.2  # share of the profile's variance, see tests for what noise reaches
+_MIN_PRESENT = 0.7  # share of the expected lines that are seen
+_MIN_PERSISTENCE = 0.75  # noise gives 0.5 to 0.65, a grid 0.8 and more
+_WHOLE_PERSISTENCE = 0.95  # a trace reaches 0.9
+_WHOLE_EXPLAINED = 0.4
+_MAX_ERROR = 0.01  # above it a spacing proves nothing, not even that pixels are not square
+_AROUND_SQUARE = 1.08  # pixels of scanners and printers differ by less, but for those of a fax
+
+
+@dataclass(frozen=True, eq=False)
+class Ruling:
+    """
+    Equally spaced lines along one axis.
+
+    Attributes
+    ----------
+    spacing_px : float
+        Between neighbouring lines of the family that is followed, along the axis of the picture.
+    error : float
+        Standard error of the spacing, as a share of it.
+    positions_px : ndarray of float
+    present : float
+        Share of expected lines that were seen.
+    explained : float
+        Share of the profile's variance.
+    persistence : float
+        Share of strips in which a line is there.
+    line_px : float
+        Width of the lines.
+    mm : float or None
+        What the spacing is in mm: 1, 5, or not decided, where one family alone is seen.
+    """
+
+    spacing_px: float
+    error: float
+    positions_px: FloatArray
+    present: float
+    explained: float
+    persistence: float
+    line_px: float
+    mm: float | None
+
+    @property
+    def readings_mm(self) -> tuple[float, ...]:
+        """What the spacing may be in mm."""
+        return (1.0, LARGE_SQUARE_MM) if self.mm is None else (self.mm,)
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether the lines go from edge to edge and are all there is: beats are not so."""
+        return self.persistence >= _WHOLE_PERSISTENCE and self.explained >= _WHOLE_EXPLAINED
+
+    @property
+    def n_lines(self) -> int:
+        """Number of lines that the spacing rests on."""
+        return len(self.positions_px)
+
+
+def find_ruling(profile: Profile, min_period_px: float, max_period_px: float) -> Ruling | None:
+    """
+    Find the family of equally spaced lines in a profile.
+
+    Parameters
+    ----------
+    profile : Profile
+    min_period_px, max_period_px : float
+
+    Returns
+    -------
+    Ruling or None
+        None where none stands out.
+    """
+    period, explained = fundamental_period(profile.evened, min_period_px, max_period_px)
+    if explained < _MIN_EXPLAINED:
+        return None
+    return _follow(profile, period, explained)
+
+
+def find_near(profile: Profile, px_per_mm: float) -> Ruling | None:
+    """
+    Look for the lines of an axis whose scale is nearly known from the other one.
+
+    Parameters
+    ----------
+    profile : Profile
+    px_per_mm : float
+
+    Returns
+    -------
+    Ruling or None
+        With `mm`; None where there are too few lines for a spacing that would tell anything.
+    """
+    best: Ruling | None = None
+    for mm in (LARGE_SQUARE_MM, 1.0):
+        low, high = (px_per_mm * mm / profile.stretch * f for f in (1 / _AROUND_SQUARE, _AROUND_SQUARE))
+        period, explained = fundamental_period(profile.evened, low, high)
+        found = _follow(profile, period, explained, 2) if explained >= _MIN_EXPLAINED else None
+        if found is None:
+            continue
+        found = found if found.mm == 1.0 and mm == LARGE_SQUARE_MM else replace(found, mm=mm)
+        if found.error <= _MAX_ERROR and (best is None or found.error < best.error):
+            best = found
+    return best
+
+
+def _follow(profile: Profile, period_px: float, explained: float, fewest: int = MIN_LINES - 1) -> Ruling | None:
+    """Follow the lines of one period, and decide from both families what the period is in mm."""
+    start = phase_of(profile.evened, period_px)
+    first, spacing, error, positions, present = fit_lines(profile.evened, start, period_px)
+    if len(positions) < fewest or present < _MIN_PRESENT:
+        return None
+    _, contrasts = line_contrasts(profile.darkness, first, spacing)
+    if len(contrasts) < fewest - 1 or np.median(contrasts) < _MIN_CONTRAST:
+        return None
+    lasting = persistence(profile.strips, first, spacing)
+    if lasting < _MIN_PERSISTENCE:
+        return None
+    mm: float | None = None
+    if has_major_lines(profile.colour, first, spacing):
+        mm = 1.0
+    elif has_minor_lines(profile.darkness, first, spacing):
+        mm = LARGE_SQUARE_MM
+        finer = fit_lines(profile.evened, first, spacing / MINOR_PER_MAJOR)
+        if finer[4] >= _MIN_PRESENT and finer[2] < error:  # more lines, so more exact
+            first, spacing, error, positions, present = finer
+            mm = 1.0
+    middle = (len(profile.darkness) - 1) / 2
+    return Ruling(
+        spacing_px=spacing * profile.stretch,
+        error=error,
+        positions_px=middle + (positions - middle) * profile.stretch,
+        present=present,
+        explained=explained,
+        persistence=lasting,
+        line_px=_line_width(profile.darkness, first, spacing),
+        mm=mm,
+    )
+
+
+def _line_width(darkness: FloatArray, first_px: float, spacing_px: float) -> float:
+    """Width of the mean line at half its height, in px."""
+    n = len(darkness)
+    numbers = np.arange(np.ceil(-first_px / spacing_px) + 1, np.floor((n - 1 - first_px) / spacing_px))
+    if not len(numbers):
+        return spacing_px / 2
+    offset = np.linspace(-0.5, 0.5, 101) * spacing_px
+    at = first_px + numbers[:, None] * spacing_px + offset
+    mean = np.interp(at, np.arange(n), darkness).mean(axis=0)
+    low = float(np.quantile(mean, 0.1))
+    return float((mean > (low + mean[45:56].max()) / 2).mean() * spacing_px)
