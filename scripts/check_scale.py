@@ -31,6 +31,7 @@ from ecgtrace.digitization.scale import find_scale
 from ecgtrace.errors import GridNotFoundError
 from ecgtrace.images import read_picture
 from ecgtrace.pages.printers import StyleSource
+from ecgtrace.pages.style import PageStyle
 from ecgtrace.records import SampleRecords
 from ecgtrace.types import GridScale
 
@@ -115,8 +116,15 @@ def drawn(printer: StyleSource, n: int, seed: int = 0) -> Iterator[Item]:
         plan = sheet.plan(records.load(ids[i % len(ids)]), style)
         target = int(rng.integers(len(plan.traces)))
         crop = cut(plan, target, f"{i}", rng, BoxJitter(3.0).box(plan, target, rng))
-        ruled = style.grid_major is not None or style.grid_minor is not None
-        yield f"{i} {sheet.name}", crop.image, (style.px_per_mm, style.px_per_mm) if ruled else None
+        yield f"{i} {sheet.name}", crop.image, (style.px_per_mm, style.px_per_mm) if _ruled(style) else None
+
+
+def _ruled(style: PageStyle) -> bool:
+    """Tell whether lines are left on the page: one bit for each pixel keeps the dark ones alone."""
+    colours = [colour for colour in (style.grid_major, style.grid_minor) if colour is not None]
+    level = style.degradation.bilevel
+    dark = [level is None or np.dot((0.299, 0.587, 0.114), colour) < 255 * level for colour in colours]
+    return any(dark)
 
 
 def outcome(item: Item, scale: GridScale | None) -> tuple[str, float]:

@@ -17,6 +17,10 @@ from ecgtrace.types import FloatArray
 
 _LINE_REACH_PX = 31  # lines are narrower than this, shading is wider
 _DRAWN_ERROR_PX = 0.29  # standard deviation of a line that the renderer snapped to whole pixels
+_NEARLY = 0.85  # of what the best period explains
+_HALF = 0.4
+_SIDE_LOBE = 0.03  # in log period
+_LATTICE_ERROR_PX = 0.3  # over all lines: those of a lattice near that of the pixels are off together
 
 
 def comb_periods(
@@ -58,37 +62,48 @@ def comb_periods(
     return periods, 1 - (1 - np.minimum(explained, 1)) * (n - 1) / free
 
 
-def fundamental_period(
-    profile: FloatArray, min_period_px: float, max_period_px: float
-) -> tuple[float, float]:
+def candidate_periods(
+    profile: FloatArray, min_period_px: float, max_period_px: float, n_most: int = 10
+) -> list[tuple[float, float]]:
     """
-    Find the shortest period that explains nearly as much as the best one.
+    Return the periods that a profile may have, likely fundamentals first.
+
+    A comb of twice or three times a period explains as much as the period itself. So those that explain nearly
+    as much as the best one come in ascending order, then the others, the best first.
 
     Parameters
     ----------
     profile : ndarray of float, shape (n,)
     min_period_px, max_period_px : float
         The longest period is also bound by the profile, which must hold it 2.5 times.
+    n_most : int, optional
 
     Returns
     -------
-    period_px, explained : float
-        `(nan, 0.0)` where the range is empty.
+    list of (float, float)
+        Period in px and the share of the variance that it explains.
     """
     longest = min(max_period_px, len(profile) / 2.5)
     if longest <= min_period_px:
-        return float("nan"), 0.0
+        return []
     periods, explained = comb_periods(profile, min_period_px, longest)
-    if explained.max() <= 0:
-        return float("nan"), 0.0
-    good = explained >= 0.85 * explained.max()
-    first = int(np.argmax(good))
-    # climb to the local maximum of the first period that is good enough
-    end = first
-    while end < len(periods) and good[end]:
-        end += 1
-    best = first + int(np.argmax(explained[first:end]))
-    return float(periods[best]), float(explained[best])
+    padded = np.concatenate([[-np.inf], explained, [-np.inf]])
+    is_peak = (explained >= padded[:-2]) & (explained > padded[2:]) & (explained > 0)
+    peaks = np.flatnonzero(is_peak & (explained >= _HALF * explained.max()))
+    near = [int(i) for i in peaks if explained[i] >= _NEARLY * explained.max()]
+    rest = sorted((int(i) for i in peaks if i not in near), key=lambda i: -explained[i])
+    return [(float(periods[i]), float(explained[i])) for i in _apart(near, periods) + _apart(rest, periods)][
+        :n_most
+    ]
+
+
+def _apart(peaks: list[int], periods: FloatArray) -> list[int]:
+    """Leave out peaks beside one that comes earlier: side lobes."""
+    kept: list[int] = []
+    for i in peaks:
+        if all(abs(np.log(periods[i] / periods[k])) > _SIDE_LOBE for k in kept):
+            kept.append(i)
+    return kept
 
 
 def phase_of(profile: FloatArray, period_px: float) -> float:
@@ -135,7 +150,9 @@ def line_contrasts(
     return numbers, np.asarray(line - np.mean(paper, axis=0), dtype=np.float64)
 
 
-def persistence(strips: FloatArray, first_px: float, spacing_px: float) -> float:
+def persistence(
+    strips: FloatArray, first_px: float, spacing_px: float, neighbour_px: float | None = None
+) -> float:
     """
     Measure how far the expected lines go from edge to edge.
 
@@ -149,6 +166,8 @@ def persistence(strips: FloatArray, first_px: float, spacing_px: float) -> float
         Darkness, aligned along the lines; NaN where it is not known.
     first_px, spacing_px : float
         Position of line 0 and distance between lines.
+    neighbour_px : float, optional
+        Distance of the next line of whatever kind. By default `spacing_px`.
 
     Returns
     -------
@@ -156,17 +175,18 @@ def persistence(strips: FloatArray, first_px: float, spacing_px: float) -> float
         Share in [0, 1] of the pairs that are known.
     """
     n = strips.shape[1]
+    apart = neighbour_px or spacing_px
     numbers = np.arange(np.ceil(-first_px / spacing_px), np.floor((n - 1 - first_px) / spacing_px) + 1)
     centres = first_px + numbers * spacing_px
-    centres = centres[(centres >= spacing_px / 2 + 1) & (centres <= n - 2 - spacing_px / 2)]
+    centres = centres[(centres >= apart / 2 + 1) & (centres <= n - 2 - apart / 2)]
 
     def at(position: FloatArray) -> FloatArray:
         index = np.rint(position).astype(np.int64)
-        if spacing_px < 8:
+        if apart < 8:
             return strips[:, index]
         return (strips[:, index - 1] + strips[:, index] + strips[:, index + 1]) / 3
 
-    contrast = at(centres) - (at(centres - spacing_px / 2) + at(centres + spacing_px / 2)) / 2
+    contrast = at(centres) - (at(centres - apart / 2) + at(centres + apart / 2)) / 2
     known = np.isfinite(contrast)
     return float((contrast[known] > 1e-6).mean()) if known.any() else 0.0
 
@@ -178,7 +198,7 @@ def fit_lines(
     Fit equally spaced lines to a profile by least squares with integer line numbers.
 
     Each line is located by the centroid of its darkness around the place where the last fit expects
-    it; lines that lie further off than 15 % of the spacing are left out of the next fit.
+    it; lines that lie further off than 15 % of the spacing, or 0.8 px, are left out of the next fit.
 
     Parameters
     ----------
@@ -198,7 +218,10 @@ def fit_lines(
         Share of the expected lines that were seen.
     """
     x = np.arange(len(profile))
-    offset = np.linspace(-0.3, 0.3, 25) * min(spacing_px, _LINE_REACH_PX)
+    # A line that is drawn on whole pixels may lie half a pixel off.
+    reach = max(0.3 * min(spacing_px, _LINE_REACH_PX), min(1.5, 0.4 * spacing_px))
+    off = max(0.15 * spacing_px, min(0.8, 0.3 * spacing_px))
+    offset = np.linspace(-reach, reach, 25)
     positions: FloatArray = np.empty(0)
     error, present = float("inf"), 0.0
     for _ in range(3):
@@ -216,7 +239,7 @@ def fit_lines(
         mass = np.maximum(window - (base + peak) / 2, 0)
         found = expected + (mass * offset).sum(axis=1) / np.maximum(mass.sum(axis=1), 1e-12)
         # a centroid at the rim of its window has not found a line
-        seen = (height > 0.3 * np.median(height)) & (np.abs(found - expected) < 0.15 * spacing_px)
+        seen = (height > 0.3 * np.median(height)) & (np.abs(found - expected) < off)
         present = float(seen.mean())
         if seen.sum() < 3:
             return first_px, spacing_px, float("inf"), found[seen], present
@@ -225,6 +248,7 @@ def fit_lines(
         positions = position
         centred = number - (weight @ number) / weight.sum()
         error = spread / spacing_px / np.sqrt(max(float((weight * centred**2).sum()), 1e-9))
+        error = float(np.hypot(error, _LATTICE_ERROR_PX / max(float(np.ptp(position)), 1.0)))
     return first_px, spacing_px, error, positions, present
 
 

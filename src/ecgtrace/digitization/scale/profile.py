@@ -35,6 +35,7 @@ _ALL_DARK = 0.95  # share of a row or column
 _INK_SHARE = 0.5  # of the darkness of full ink
 _LEAST_INK = 12.0  # grey levels; noise stays below
 _ROWS_FOR_MEDIAN = 200
+_CLEARLY_TILTED = 1.1  # times the votes of an upright picture: ink gives some to any slope
 _LEAST_TILT_PX = 0.7  # from edge to edge
 
 
@@ -182,7 +183,9 @@ def look(image: NDArray[np.uint8]) -> Ground:
         image = _uint8(255 - image)
     darkness, below = darkness_of(image)
     height, width = darkness.shape
-    slopes = _slope_of(darkness), _slope_of(darkness.T)
+    ink, full = ink_mask(darkness)
+    around = around_ink(ink)
+    slopes = _slope_of(darkness, around), _slope_of(darkness.T, around.T)
     outside = np.zeros_like(darkness)
     if max(abs(slopes[0]) * height, abs(slopes[1]) * width) > _LEAST_TILT_PX:
         matrix = np.array([[1, slopes[0], 0], [slopes[1], 1, 0]])
@@ -191,15 +194,20 @@ def look(image: NDArray[np.uint8]) -> Ground:
         below = _uint8(cv2.warpAffine(below, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE))
         darkness = _uint8(below.max(axis=2))
         outside = _uint8(1 - cv2.warpAffine(np.ones_like(darkness), matrix, (width, height), flags=flags))
+        ink, full = ink_mask(darkness)
     else:
         slopes = (0.0, 0.0)
-    ink, full = ink_mask(darkness)
     return Ground(below, darkness, ink, outside, full, slopes)
 
 
-def _slope_of(darkness: NDArray[np.uint8]) -> float:
-    """Find how the (nearly) vertical lines lean; ink counts no more than a strong line."""
-    means, centres_px = strip_means(np.ascontiguousarray(darkness), np.zeros_like(darkness))
+def around_ink(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Widen the ink: the blurred edge of a stroke is as grey as the grid."""
+    return _uint8(cv2.dilate(ink, np.ones((5, 5), np.uint8)))
+
+
+def _slope_of(darkness: NDArray[np.uint8], excluded: NDArray[np.uint8]) -> float:
+    """Find how the (nearly) vertical lines lean."""
+    means, centres_px = strip_means(np.ascontiguousarray(darkness), np.ascontiguousarray(excluded))
     return hough_slope(_without_shading(means), centres_px)
 
 
@@ -208,14 +216,15 @@ def _uint8(image: NDArray) -> NDArray[np.uint8]:
     return np.asarray(image, dtype=np.uint8)
 
 
-def strip_means(darkness: NDArray[np.uint8], excluded: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
+def strip_means(darkness: NDArray[np.number], excluded: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
     """
     Average along vertical lines, in horizontal strips low enough for a tilted line to stay sharp.
 
     Parameters
     ----------
-    darkness, excluded : ndarray of uint8, shape (height, width)
-        `excluded` is 1 where a pixel must not count.
+    darkness : ndarray of number, shape (height, width)
+    excluded : ndarray of uint8, shape (height, width)
+        1 where a pixel must not count.
 
     Returns
     -------
@@ -295,6 +304,8 @@ def hough_slope(strips: FloatArray, centres_px: FloatArray, max_angle_deg: float
     everywhere = np.ones(len(y), dtype=bool)
     slopes = _slopes(best, 1.0 / length_px, fine)
     values = np.array([strength(slope, everywhere) for slope in slopes])
+    if values.max() < _CLEARLY_TILTED * strength(0.0, everywhere):
+        return 0.0
     best_values = np.flatnonzero(values >= values.max() * (1 - 1e-9))
     return float(slopes[best_values].mean())
 
@@ -319,14 +330,16 @@ def profile_of(ground: Ground, axis: int, without_ink: bool = True) -> Profile:
     -------
     Profile
     """
-    excluded = ground.outside
+    darkness, below, excluded = ground.darkness, ground.below, ground.outside
     if without_ink:
-        # The blurred edge of a stroke is as grey as the grid.
-        excluded = _uint8(cv2.max(excluded, cv2.dilate(ground.ink, np.ones((5, 5), np.uint8))))
-    darkness, below = ground.darkness, ground.below
+        excluded = _uint8(cv2.max(excluded, around_ink(ground.ink)))
     if axis == 1:
-        darkness, excluded, below = (np.ascontiguousarray(part.swapaxes(0, 1)) for part in (darkness, excluded, below))
-    means, _ = strip_means(darkness, excluded)
+        darkness, excluded, below = (
+            np.ascontiguousarray(part.swapaxes(0, 1)) for part in (darkness, excluded, below)
+        )
+    # Where ink hides some rows of a column, the lines across must not count for the others.
+    across = np.median(darkness[:, :: max(1, darkness.shape[1] // _ROWS_FOR_MEDIAN)], axis=1)
+    means, _ = strip_means(darkness - across[:, None].astype(np.float32), excluded)
     known = np.isfinite(means)
     # Only the level of each strip goes: the local mean would lower the paper beside a strong line by more than
     # a pale line rises above it.

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ecgtrace.digitization.scale.comb import (
+    candidate_periods,
     fit_lines,
-    fundamental_period,
     line_contrasts,
     persistence,
     phase_of,
@@ -90,10 +90,11 @@ def find_ruling(profile: Profile, min_period_px: float, max_period_px: float) ->
     Ruling or None
         None where none stands out.
     """
-    period, explained = fundamental_period(profile.evened, min_period_px, max_period_px)
-    if explained < _MIN_EXPLAINED:
-        return None
-    return _follow(profile, period, explained)
+    for period, explained in candidate_periods(profile.evened, min_period_px, max_period_px):
+        found = _follow(profile, period, explained) if explained >= _MIN_EXPLAINED else None
+        if found is not None:
+            return found
+    return None
 
 
 def find_near(profile: Profile, px_per_mm: float) -> Ruling | None:
@@ -113,12 +114,14 @@ def find_near(profile: Profile, px_per_mm: float) -> Ruling | None:
     best: Ruling | None = None
     for mm in (LARGE_SQUARE_MM, 1.0):
         low, high = (px_per_mm * mm / profile.stretch * f for f in (1 / _AROUND_SQUARE, _AROUND_SQUARE))
-        period, explained = fundamental_period(profile.evened, low, high)
+        candidates = candidate_periods(profile.evened, low, high, 1)
+        period, explained = candidates[0] if candidates else (np.nan, 0.0)
         found = _follow(profile, period, explained, 2) if explained >= _MIN_EXPLAINED else None
-        if found is None:
+        if found is None or found.error > _MAX_ERROR:
             continue
-        found = found if found.mm == 1.0 and mm == LARGE_SQUARE_MM else replace(found, mm=mm)
-        if found.error <= _MAX_ERROR and (best is None or found.error < best.error):
+        is_small = abs(np.log(found.spacing_px / px_per_mm)) < 0.5
+        found = replace(found, mm=1.0 if is_small else LARGE_SQUARE_MM)
+        if best is None or found.error < best.error:
             best = found
     return best
 
@@ -136,14 +139,14 @@ def _follow(profile: Profile, period_px: float, explained: float, fewest: int = 
     if lasting < _MIN_PERSISTENCE:
         return None
     mm: float | None = None
-    if has_major_lines(profile.colour, first, spacing):
-        mm = 1.0
-    elif has_minor_lines(profile.darkness, first, spacing):
+    if has_minor_lines(profile.darkness, first, spacing) and _minor_last(profile, first, spacing):
         mm = LARGE_SQUARE_MM
         finer = fit_lines(profile.evened, first, spacing / MINOR_PER_MAJOR)
         if finer[4] >= _MIN_PRESENT and finer[2] < error:  # more lines, so more exact
             first, spacing, error, positions, present = finer
             mm = 1.0
+    elif has_major_lines(profile.colour, first, spacing):
+        mm = 1.0
     middle = (len(profile.darkness) - 1) / 2
     return Ruling(
         spacing_px=spacing * profile.stretch,
@@ -154,6 +157,14 @@ def _follow(profile: Profile, period_px: float, explained: float, fewest: int = 
         persistence=lasting,
         line_px=_line_width(profile.darkness, first, spacing),
         mm=mm,
+    )
+
+
+def _minor_last(profile: Profile, first_px: float, spacing_px: float) -> bool:
+    """Tell whether the lines at the fifths go from edge to edge, too."""
+    fifth = spacing_px / MINOR_PER_MAJOR
+    return min(persistence(profile.strips, first_px + k * fifth, spacing_px, fifth) for k in (2, 3)) > (
+        _MIN_PERSISTENCE
     )
 
 
