@@ -66,7 +66,7 @@ def _resized(factor_x: float, factor_y: float, how: int) -> Callable[[Item], Ite
 def _bilevel(item: Item) -> Item:
     name, image, truth = item
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    level = float(np.random.default_rng(zlib.crc32(name.encode())).uniform(0.5, 0.95)) * np.median(grey)
+    level = float(np.random.default_rng(zlib.crc32(name.encode())).uniform(0.65, 0.95)) * np.median(grey)
     return name, np.repeat(np.where(grey < level, 0, 255).astype(np.uint8)[..., None], 3, 2), truth
 
 

@@ -19,8 +19,10 @@ from ecgtrace.units import LARGE_SQUARE_MM, px_to_s
 _NOT_QUITE_SQUARE = 2.0
 _FAX = 3.0
 _ODD_RATIO = 6.0
-_IGNORED = 5.0  # lines of one axis that are taken for none
+_IGNORED = 6.0  # lines of one axis that are taken for none
 _IGNORED_POOR = 1.0
+_GOOD_PERSISTENCE = 0.85
+_LIKE_INK = 0.4  # contrast of lines, as a share of the ink's, from which on they may be beats
 _SQUARE = 0.05  # scanners and printers stretch paper by less
 _NEAR_SQUARE = 0.3
 _FAX_RATIO, _FAX_SPREAD = 2.05, 0.06  # 204 x 98 dpi (ITU-T T.4, standard resolution) and 2 : 1
@@ -40,11 +42,12 @@ _CONSISTENT = 3.0  # standard errors
 
 @dataclass(frozen=True)
 class Look:
-    """What else the picture tells: its size and the width of its stroke, where one is seen."""
+    """What else the picture tells: its size, and width and darkness of its stroke, where one is seen."""
 
     width_px: int
     height_px: int
     stroke_px: float | None
+    ink_darkness: float
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ def decide(profiles: tuple[Profile, Profile], look: Look, min_px: float, max_px:
         axis = 0 if used[0] is not None else 1
         used[1 - axis] = find_near(profiles[1 - axis], best.scales[axis])
         # One family along one axis could be the beats of a trace: then every line must be whole.
-        if used[1 - axis] is None and not told and not seen[0].whole:
+        like_ink = seen[0].contrast > _LIKE_INK * look.ink_darkness > 0
+        if used[1 - axis] is None and not told and (like_ink or not seen[0].whole):
             return None
     certainty, assumptions, doubts = _certainty(readings, best, told, look)
     return _scale(used, best, certainty, assumptions, doubts)
@@ -119,7 +123,7 @@ def _odd(rulings: tuple[Ruling | None, Ruling | None], scales: tuple[float | Non
         left_out = x if scales[0] is None else y
         if left_out is None:
             return 0.0
-        return _IGNORED if left_out.whole and left_out.n_lines > _FEW_LINES else _IGNORED_POOR
+        return _IGNORED if left_out.persistence > _GOOD_PERSISTENCE else _IGNORED_POOR
     assert x is not None and y is not None
     off = abs(np.log(scales[0] / scales[1]))
     if off < max(_SQUARE, _CONSISTENT * np.hypot(x.error, y.error)):

@@ -67,7 +67,8 @@ def has_major_lines(profile: FloatArray, first_px: float, spacing_px: float) -> 
     channels = profile[:, None] if profile.ndim == 1 else profile
     numbers, contrasts = line_masses(channels, first_px, spacing_px)
     kind = numbers % MINOR_PER_MAJOR
-    if min(np.bincount(kind, minlength=MINOR_PER_MAJOR)) < _FEWEST_PER_GROUP:
+    fewest = min(np.bincount(kind, minlength=MINOR_PER_MAJOR))
+    if fewest < _FEWEST_PER_GROUP:
         return False
     by_kind = np.array([np.median(contrasts[kind == k], axis=0) for k in range(MINOR_PER_MAJOR)])
     usual = np.median(by_kind, axis=0)
@@ -81,7 +82,9 @@ def has_major_lines(profile: FloatArray, first_px: float, spacing_px: float) -> 
     error = 1.25 * spread / np.sqrt((kind == major).sum())
     runner_up = float(np.sort(apart)[-2])
     contrast = float(np.linalg.norm(usual))
-    return bool(rise > max(_STANDS_OUT * error, _LEAST_RISE * contrast) and rise > _TWICE * runner_up)
+    stricter = 2.0 if fewest == _FEWEST_PER_GROUP else 1.0  # two lines are soon alike by chance
+    least = stricter * max(_STANDS_OUT * error, _LEAST_RISE * contrast)
+    return bool(rise > max(least, _TWICE * runner_up))
 
 
 def line_masses(

@@ -105,7 +105,7 @@ def _detect(
     if np.ptp(ground.darkness[::4, ::4]) < _MIN_CONTRAST:
         return None
     has_ink = bool(ground.ink.any())
-    seen = Look(whole[1], whole[0], estimate_line_width(ground.ink) if has_ink else None)
+    seen = Look(whole[1], whole[0], estimate_line_width(ground.ink) if has_ink else None, ground.ink_darkness)
     scale = decide((profile_of(ground, 0), profile_of(ground, 1)), seen, min_px, max_px)
     if scale is not None or not has_ink:
         return scale

@@ -338,8 +338,8 @@ def profile_of(ground: Ground, axis: int, without_ink: bool = True) -> Profile:
             np.ascontiguousarray(part.swapaxes(0, 1)) for part in (darkness, excluded, below)
         )
     # Where ink hides some rows of a column, the lines across must not count for the others.
-    across = np.median(darkness[:, :: max(1, darkness.shape[1] // _ROWS_FOR_MEDIAN)], axis=1)
-    means, _ = strip_means(darkness - across[:, None].astype(np.float32), excluded)
+    some = slice(None, None, max(1, darkness.shape[1] // _ROWS_FOR_MEDIAN))
+    means, _ = strip_means(darkness - np.median(darkness[:, some], axis=1, keepdims=True), excluded)
     known = np.isfinite(means)
     # Only the level of each strip goes: the local mean would lower the paper beside a strong line by more than
     # a pale line rises above it.
@@ -352,9 +352,9 @@ def profile_of(ground: Ground, axis: int, without_ink: bool = True) -> Profile:
     part, least, most = _SHADING
     reach = min(int(np.clip(len(mean) // part, least, most)) | 1, len(mean))
     above = mean - median_filter(mean, reach, mode="nearest")
-    counted = (1 - excluded)[..., None]
-    total = cv2.reduce(below * counted, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[0]
-    colour = np.asarray(total, np.float64) / np.maximum(counted.sum(axis=0, dtype=np.float64), 1)
+    counted = (1 - excluded).astype(np.float32)[..., None]
+    total = ((below - np.median(below[:, some], axis=1, keepdims=True)) * counted).sum(axis=0)
+    colour = np.asarray(total / np.maximum(counted.sum(axis=0), 1), np.float64)
     slope, other = ground.slopes[axis], ground.slopes[1 - axis]
     stretch = (1 - slope * other) * float(np.cos(np.arctan(slope)))
     return Profile(above, evened(above), colour, strips, stretch)

@@ -23,7 +23,10 @@ _MIN_PRESENT = 0.7  # share of the expected lines that are seen
 _MIN_PERSISTENCE = 0.75  # noise gives 0.5 to 0.65, a grid 0.8 and more
 _WHOLE_PERSISTENCE = 0.95  # a trace reaches 0.9
 _WHOLE_EXPLAINED = 0.4
-_MAX_ERROR = 0.01  # above it a spacing proves nothing, not even that pixels are not square
+_PARTS = (2, 3, 4)  # a comb of 2, 3, 4, 6, 8 or 9 mm is one of 1 mm with lines left out
+_LEAST_SPACING_PX = 2.4
+_MIN_BETWEEN = 0.3  # grey levels
+_MAX_ERROR = 0.02  # above it a spacing proves nothing, not even that pixels are not square
 _AROUND_SQUARE = 1.08  # pixels of scanners and printers differ by less, but for those of a fax
 
 
@@ -47,6 +50,8 @@ class Ruling:
         Share of strips in which a line is there.
     line_px : float
         Width of the lines.
+    contrast : float
+        Darkness of the lines above the paper between them, in grey levels.
     mm : float or None
         What the spacing is in mm: 1, 5, or not decided, where one family alone is seen.
     """
@@ -58,6 +63,7 @@ class Ruling:
     explained: float
     persistence: float
     line_px: float
+    contrast: float
     mm: float | None
 
     @property
@@ -90,11 +96,13 @@ def find_ruling(profile: Profile, min_period_px: float, max_period_px: float) ->
     Ruling or None
         None where none stands out.
     """
+    first: Ruling | None = None
     for period, explained in candidate_periods(profile.evened, min_period_px, max_period_px):
         found = _follow(profile, period, explained) if explained >= _MIN_EXPLAINED else None
-        if found is not None:
-            return found
-    return None
+        if found is not None and found.spacing_px >= min_period_px and found.mm is not None:
+            return found  # both families are seen: no better reading
+        first = first or found
+    return first
 
 
 def find_near(profile: Profile, px_per_mm: float) -> Ruling | None:
@@ -138,8 +146,15 @@ def _follow(profile: Profile, period_px: float, explained: float, fewest: int = 
     lasting = persistence(profile.strips, first, spacing)
     if lasting < _MIN_PERSISTENCE:
         return None
+    for part in _PARTS:
+        if _lasts_between(profile, first, spacing, part):
+            finer_ruling = _follow(profile, spacing / part, explained, fewest)
+            if finer_ruling is not None:
+                return finer_ruling
     mm: float | None = None
-    if has_minor_lines(profile.darkness, first, spacing) and _minor_last(profile, first, spacing):
+    if has_minor_lines(profile.darkness, first, spacing) and _lasts_between(
+        profile, first, spacing, MINOR_PER_MAJOR
+    ):
         mm = LARGE_SQUARE_MM
         finer = fit_lines(profile.evened, first, spacing / MINOR_PER_MAJOR)
         if finer[4] >= _MIN_PRESENT and finer[2] < error:  # more lines, so more exact
@@ -156,16 +171,25 @@ def _follow(profile: Profile, period_px: float, explained: float, fewest: int = 
         explained=explained,
         persistence=lasting,
         line_px=_line_width(profile.darkness, first, spacing),
+        contrast=float(np.median(contrasts)),
         mm=mm,
     )
 
 
-def _minor_last(profile: Profile, first_px: float, spacing_px: float) -> bool:
-    """Tell whether the lines at the fifths go from edge to edge, too."""
-    fifth = spacing_px / MINOR_PER_MAJOR
-    return min(persistence(profile.strips, first_px + k * fifth, spacing_px, fifth) for k in (2, 3)) > (
-        _MIN_PERSISTENCE
-    )
+def _lasts_between(profile: Profile, first_px: float, spacing_px: float, part: int) -> bool:
+    """Tell whether there are lines from edge to edge at the parts between the lines given, too."""
+    finer = spacing_px / part
+    if finer < _LEAST_SPACING_PX:
+        return False
+    inner = range(1, part) if part < 4 else range(2, part - 1)  # others may lie in the blur of strong lines
+    for k in inner:
+        numbers, contrasts = line_contrasts(profile.darkness, first_px + k * finer, finer)
+        own = contrasts[numbers % part == 0]
+        if len(own) < 2 or np.median(own) < _MIN_BETWEEN:
+            return False
+        if persistence(profile.strips, first_px + k * finer, spacing_px, finer) < _MIN_PERSISTENCE:
+            return False
+    return True
 
 
 def _line_width(darkness: FloatArray, first_px: float, spacing_px: float) -> float:
