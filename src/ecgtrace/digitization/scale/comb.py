@@ -18,6 +18,7 @@ from ecgtrace.types import FloatArray
 _LINE_REACH_PX = 31  # lines are narrower than this, shading is wider
 _DRAWN_ERROR_PX = 0.29  # standard deviation of a line that the renderer snapped to whole pixels
 _LATTICE_ERROR = 0.07  # the same, of the spacing: 0.3 px of the 3.9 px at 100 dpi, also where enlarged
+_SHORTEST_PX = 2.2  # lines two pixels apart cannot be told from paper
 _NEARLY = 0.85  # of what the best period explains
 _HALF = 0.4
 _SIDE_LOBE = 0.03  # in log period
@@ -85,6 +86,7 @@ def candidate_periods(
         Period in px and the share of the variance that it explains.
     """
     longest = min(max_period_px, len(profile) / 2.5)
+    min_period_px = max(min_period_px, _SHORTEST_PX)
     if longest <= min_period_px:
         return []
     periods, explained = comb_periods(profile, min_period_px, longest)

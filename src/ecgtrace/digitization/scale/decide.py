@@ -6,12 +6,12 @@ sense: pixels are square or those of a fax, a lead lasts some seconds, its crop 
 traces and lines are a fraction of a millimetre wide. What is assumed is said.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ecgtrace.digitization.scale.profile import Profile
-from ecgtrace.digitization.scale.ruling import MIN_LINES, Ruling, find_near, find_ruling
+from ecgtrace.digitization.scale.ruling import Ruling, find_near, find_rulings
 from ecgtrace.types import GridScale
 from ecgtrace.units import LARGE_SQUARE_MM, px_to_s
 
@@ -19,13 +19,19 @@ from ecgtrace.units import LARGE_SQUARE_MM, px_to_s
 _NOT_QUITE_SQUARE = 2.0
 _FAX = 3.0
 _ODD_RATIO = 6.0
+_FEW = 1.0
+_UNEXPLAINED = 6.0  # of what is explained best
 _IGNORED = 6.0  # lines of one axis that are taken for none
-_IGNORED_POOR = 1.0
+_IGNORED_POOR = 4.0
 _GOOD_PERSISTENCE = 0.85
-_LIKE_INK = 0.4  # contrast of lines, as a share of the ink's, from which on they may be beats
+_CLEAR = 0.4  # share of the profile that lines have to explain
+_TOLD = 5.0  # two families of lines are seen
+_NOT_TOLD = 2.0  # and would be taken for one
+_LEAST_WEIGHT = -7.0  # below it a reading makes no sense
+_OTHER_SCALE = 0.05
 _SQUARE = 0.05  # scanners and printers stretch paper by less
 _NEAR_SQUARE = 0.3
-_FAX_RATIO, _FAX_SPREAD = 2.05, 0.06  # 204 x 98 dpi (ITU-T T.4, standard resolution) and 2 : 1
+_FAX_RATIO = 2.05  # 204 x 98 dpi (ITU-T T.4, standard resolution) and 2 : 1
 _MAX_RATIO = 2.6
 _FEW_LINES = 5
 # Ranges that a lead usually keeps to: geometric middle and standard deviation of its logarithm.
@@ -42,26 +48,38 @@ _CONSISTENT = 3.0  # standard errors
 
 @dataclass(frozen=True)
 class Look:
-    """What else the picture tells: its size, and width and darkness of its stroke, where one is seen."""
+    """What else the picture tells: its size and the width of its stroke, where one is seen."""
 
     width_px: int
     height_px: int
     stroke_px: float | None
-    ink_darkness: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Reading:
-    """One way to read the lines of both axes; `mm` None where those of an axis are left out."""
+    """
+    One way to read the lines.
 
-    mm: tuple[float | None, float | None]
+    `own` is the ruling that was read first, `mm` what its spacing is taken for, `told` whether two families of
+    lines tell so; `weight` is the logarithm of how likely all this is.
+    """
+
+    own: Ruling
+    rulings: tuple[Ruling | None, Ruling | None]
     scales: tuple[float, float]
+    mm: float
+    told: bool
     weight: float
+
+    @property
+    def seen(self) -> list[Ruling]:
+        """The rulings of the axes that have one."""
+        return [ruling for ruling in self.rulings if ruling is not None]
 
 
 def decide(profiles: tuple[Profile, Profile], look: Look, min_px: float, max_px: float) -> GridScale | None:
     """
-    Find the scale of both axes.
+    Find the scale of both axes: that of the clearer one, then that of the other beside it.
 
     Parameters
     ----------
@@ -76,67 +94,85 @@ def decide(profiles: tuple[Profile, Profile], look: Look, min_px: float, max_px:
     GridScale or None
         None where no ruling stands out.
     """
-    found = [find_ruling(profile, min_px, LARGE_SQUARE_MM * max_px) for profile in profiles]
-    rulings = tuple(r if r is not None and r.n_lines >= MIN_LINES else None for r in found)
-    readings = _readings((rulings[0], rulings[1]), look, min_px, max_px)
-    if not readings:
-        return None
-    best = max(readings, key=lambda reading: reading.weight)
-    used = [ruling if mm is not None else None for ruling, mm in zip(rulings, best.mm, strict=True)]
-    seen = [ruling for ruling in used if ruling is not None]
-    told = any(ruling.mm is not None for ruling in seen)
-    if len(seen) == 1:
-        axis = 0 if used[0] is not None else 1
-        used[1 - axis] = find_near(profiles[1 - axis], best.scales[axis])
+    found = [find_rulings(profile, min_px, LARGE_SQUARE_MM * max_px) for profile in profiles]
+    strongest = [max(some, key=lambda r: r.persistence * r.n_lines) if some else None for some in found]
+    for axis in sorted((0, 1), key=lambda axis: -_clearness(found[axis])):
+        readings = [
+            reading
+            for own in found[axis]
+            for reading in _readings(own, profiles[1 - axis], strongest[1 - axis], axis, look, (min_px, max_px))
+        ]
+        most = max((reading.own.explained for reading in readings), default=0.0)
+        for reading in readings:
+            reading.weight -= _UNEXPLAINED * (1 - reading.own.explained / most)
+        best = max(readings, key=lambda reading: reading.weight, default=None)
+        if best is None:
+            continue
         # One family along one axis could be the beats of a trace: then every line must be whole.
-        like_ink = seen[0].contrast > _LIKE_INK * look.ink_darkness > 0
-        if used[1 - axis] is None and not told and (like_ink or not seen[0].whole):
-            return None
-    certainty, assumptions, doubts = _certainty(readings, best, told, look)
-    return _scale(used, best, certainty, assumptions, doubts)
+        if len(best.seen) == 1 and not best.told and not (best.own.whole and best.weight > _LEAST_WEIGHT):
+            continue
+        return _scale(best, *_certainty(readings, best, look))
+    return None
+
+
+def _clearness(rulings: list[Ruling]) -> float:
+    """How well an axis can be measured."""
+    return max((r.persistence * r.explained * r.n_lines * (2 if r.mm else 1) for r in rulings), default=0.0)
 
 
 def _readings(
-    rulings: tuple[Ruling | None, Ruling | None], look: Look, min_px: float, max_px: float
+    own: Ruling,
+    profile: Profile,
+    strongest: Ruling | None,
+    axis: int,
+    look: Look,
+    limits_px: tuple[float, float],
 ) -> list[_Reading]:
-    options = [(*ruling.readings_mm, None) if ruling else (None,) for ruling in rulings]
+    """List what the lines of one axis may be, and with each those of the other axis."""
     readings = []
-    for mm_x in options[0]:
-        for mm_y in options[1]:
-            scales = [
-                ruling.spacing_px / mm if ruling and mm else None
-                for ruling, mm in zip(rulings, (mm_x, mm_y), strict=True)
-            ]
-            x, y = scales[0] or scales[1], scales[1] or scales[0]
-            if x is None or y is None or min(x, y) < min_px or max(x, y) > max_px:
+    for mm in (1.0, LARGE_SQUARE_MM):
+        px = own.spacing_px / mm
+        if not limits_px[0] <= px <= limits_px[1]:
+            continue
+        told = own.mm == mm
+        for other, cost in _beside(profile, strongest, px):
+            other_px = px if other is None or other.mm is None else other.spacing_px / other.mm
+            if not limits_px[0] / _MAX_RATIO <= other_px <= limits_px[1]:
                 continue
-            weight = -_odd(rulings, (scales[0], scales[1])) - _implausible(rulings, (x, y), look)
-            if np.isfinite(weight):
-                readings.append(_Reading((mm_x, mm_y), (x, y), weight))
+            rulings, scales = (own, other), (px, other_px)
+            if axis == 1:
+                rulings, scales = rulings[::-1], scales[::-1]
+            cost += _implausible(rulings, scales, look) + (_NOT_TOLD if own.mm and not told else 0.0)
+            readings.append(_Reading(own, rulings, scales, mm, told, (_TOLD if told else 0.0) - cost))
     return readings
 
 
-def _odd(rulings: tuple[Ruling | None, Ruling | None], scales: tuple[float | None, float | None]) -> float:
-    """How odd the relation of both axes is."""
-    x, y = rulings
-    if scales[0] is None or scales[1] is None:
-        left_out = x if scales[0] is None else y
-        if left_out is None:
-            return 0.0
-        return _IGNORED if left_out.persistence > _GOOD_PERSISTENCE else _IGNORED_POOR
-    assert x is not None and y is not None
-    off = abs(np.log(scales[0] / scales[1]))
-    if off < max(_SQUARE, _CONSISTENT * np.hypot(x.error, y.error)):
-        return 0.0
-    if off > np.log(_MAX_RATIO):
-        return np.inf
-    fax = abs(off - np.log(_FAX_RATIO)) < _FAX_SPREAD
-    few = min(x.n_lines, y.n_lines) < _FEW_LINES
-    if off < _NEAR_SQUARE:
-        return np.inf if few else _NOT_QUITE_SQUARE
-    if fax:
-        return _FAX + few
-    return np.inf if few else _ODD_RATIO
+def _beside(profile: Profile, found: Ruling | None, px_per_mm: float) -> list[tuple[Ruling | None, float]]:
+    """
+    List what the lines of the other axis may be, and how odd each is.
+
+    `found` is what stands out there by itself. Lines of the same scale are nearly always there; those of a fax
+    sometimes; of any other scale only where they stand out.
+    """
+    strong = found is not None and found.persistence > _GOOD_PERSISTENCE and found.n_lines >= _FEW_LINES
+    square = find_near(profile, px_per_mm)
+    options: list[tuple[Ruling | None, float]] = [(None, _IGNORED if strong else _IGNORED_POOR)]
+    most = max(ruling.explained for ruling in (found, square) if ruling) if found or square else 1.0
+    if square is not None:
+        options.append((square, _UNEXPLAINED * (1 - square.explained / most)))
+        if square.persistence > _GOOD_PERSISTENCE and square.n_lines >= _FEW_LINES:
+            return options
+    for ratio in (_FAX_RATIO, 1 / _FAX_RATIO):
+        fax = find_near(profile, px_per_mm * ratio)
+        if fax is not None and fax.persistence > _GOOD_PERSISTENCE and fax.explained > _CLEAR:
+            few = _FEW if fax.n_lines < _FEW_LINES else 0.0
+            options.append((fax, _FAX + few + _UNEXPLAINED * max(0.0, 1 - fax.explained / most)))
+    if found is not None and strong:
+        for mm in (1.0, LARGE_SQUARE_MM) if found.mm is None else (found.mm,):
+            off = abs(np.log(found.spacing_px / mm / px_per_mm))
+            if off < np.log(_MAX_RATIO):
+                options.append((replace(found, mm=mm), _NOT_QUITE_SQUARE if off < _NEAR_SQUARE else _ODD_RATIO))
+    return options
 
 
 def _implausible(
@@ -168,50 +204,46 @@ def _beyond(value: float, limits: tuple[float, float], spreads: tuple[float, flo
 
 
 def _certainty(
-    readings: list[_Reading], best: _Reading, told: bool, look: Look
+    readings: list[_Reading], best: _Reading, look: Look
 ) -> tuple[float, list[str], list[str]]:
     """Return how sure the best reading is, what it assumes, and the doubts that are left."""
-    other = [r.weight for r in readings if abs(np.log(r.scales[0] / best.scales[0])) > 1]
+    other = [r.weight for r in readings if abs(np.log(r.scales[0] / best.scales[0])) > _OTHER_SCALE]
     rest = float(np.exp(np.asarray(other) - best.weight).sum()) if other else 0.0
     probability = 1 / (1 + rest)
     duration_s = px_to_s(look.width_px, best.scales[0])
-    if told:
-        return 1.0, [], []
-    mm = next(mm for mm in best.mm if mm is not None)
-    else_s = duration_s * (5 if mm == LARGE_SQUARE_MM else 0.2)
-    assumed = (
-        f"lines evenly ruled, taken for {mm:g} mm apart: the picture shows {duration_s:.1f} s, else {else_s:.1f} s"
-    )
-    doubts = []
-    if probability < _SURE or not 0.8 * _DURATION_S[0] <= duration_s <= 1.1 * _DURATION_S[1]:
-        doubts.append(f"lines evenly ruled: whether they are 1 mm or 5 mm apart is not sure ({assumed})")
-    return 0.9 * probability, [assumed], doubts
+    assumptions, doubts = [], []
+    if not best.told:
+        else_s = duration_s * (5 if best.mm == LARGE_SQUARE_MM else 0.2)
+        assumptions.append(
+            f"lines evenly ruled, taken for {best.mm:g} mm apart: the picture shows {duration_s:.1f} s, "
+            f"else {else_s:.1f} s"
+        )
+    if probability < _SURE:
+        doubts.append(f"the grid can be read in more than one way, this one with probability {probability:.2f}")
+    if best.weight < _LEAST_WEIGHT:
+        doubts.append(
+            f"the scale is not that of a lead: {duration_s:.1f} s long, "
+            f"{look.height_px / best.scales[1]:.0f} mm high"
+        )
+    return (1.0 if best.told else 0.9) * probability, assumptions, doubts
 
 
-def _scale(
-    used: list[Ruling | None], best: _Reading, certainty: float, assumptions: list[str], doubts: list[str]
-) -> GridScale:
-    """Complete the scale of one axis by that of the other, or by the square."""
-    scales, errors = list(best.scales), [np.inf, np.inf]
-    for axis, (ruling, mm) in enumerate(zip(used, best.mm, strict=True)):
-        if ruling is not None:
-            scales[axis], errors[axis] = ruling.spacing_px / (mm or ruling.mm or 1.0), ruling.error
-    seen = [axis for axis in (0, 1) if used[axis] is not None]
-    confidence = certainty * min(ruling.present for ruling in used if ruling is not None)
+def _scale(best: _Reading, certainty: float, assumptions: list[str], doubts: list[str]) -> GridScale:
+    """Pool the scales of both axes where they are one, and say what they rest on."""
+    seen, scales = best.seen, best.scales
+    confidence = certainty * min(ruling.present for ruling in seen)
     if len(seen) == 1:
-        scales[1 - seen[0]] = scales[seen[0]]
         confidence *= 0.8
-        kind = "horizontal" if seen[0] == 0 else "vertical"
+        kind = "horizontal" if best.rulings[1] is None else "vertical"
         assumptions.append(f"square pixels: too few {kind} lines to measure")
     else:
-        scales = _pooled(scales, errors)
-        ratio = scales[0] / scales[1]
-        if abs(np.log(ratio)) > _SQUARE:
+        scales = _pooled(scales, (seen[0].error, seen[1].error))
+        if abs(np.log(scales[0] / scales[1])) > _SQUARE:
             assumptions.append(f"pixels are not square: {scales[0]:.2f} x {scales[1]:.2f} px per mm")
-            fewest = min(ruling.n_lines for ruling in used if ruling is not None)
+            fewest = min(ruling.n_lines for ruling in seen)
             if fewest < _FEW_LINES:
                 doubts.append(f"pixels would not be square, by {fewest} lines")
-    lines = [tuple(float(v) for v in r.positions_px) if r is not None else () for r in used]
+    lines = [tuple(float(v) for v in r.positions_px) if r is not None else () for r in best.rulings]
     return GridScale(
         px_per_mm_x=float(scales[0]),
         px_per_mm_y=float(scales[1]),
@@ -224,11 +256,10 @@ def _scale(
     )
 
 
-def _pooled(scales: list[float], errors: list[float]) -> list[float]:
+def _pooled(scales: tuple[float, float], errors: tuple[float, float]) -> tuple[float, float]:
     """Take one scale for both axes, weighted by their errors, where these do not contradict it."""
     off = abs(np.log(scales[0] / scales[1]))
     if off > _CONSISTENT * np.hypot(*errors) or off > _SQUARE:
         return scales
-    weights = 1 / np.square(errors)
-    pooled = float(np.exp(np.average(np.log(scales), weights=weights)))
-    return [pooled, pooled]
+    pooled = float(np.exp(np.average(np.log(scales), weights=1 / np.square(errors))))
+    return pooled, pooled

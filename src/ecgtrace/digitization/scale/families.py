@@ -19,6 +19,7 @@ _LEAST_SPACING_PX = 2.5
 _STANDS_OUT = 5.0  # standard errors
 _LEAST_RISE = 0.2  # of a line's contrast
 _TWICE = 2.0  # times the next group's distance: print is uneven, too
+_ALIKE = 0.7  # of the contrast of the lines between which they stand: else all lines are of one family
 _FLOOR = 0.5  # grey levels, spread of lines drawn alike
 
 
@@ -46,7 +47,8 @@ def has_minor_lines(profile: FloatArray, first_px: float, spacing_px: float) -> 
     by_kind = np.array([np.median(contrasts[kind == k]) for k in range(MINOR_PER_MAJOR)])
     minor = contrasts[(kind == 2) | (kind == 3)]  # 1 and 4 may lie in the blur of the major lines
     error = 1.25 * 1.48 * np.median(np.abs(minor - np.median(minor))) / np.sqrt(len(minor))
-    return bool(by_kind[2:4].min() > 0 and np.median(minor) > max(4 * error, 0.02 * by_kind[0], 0.2))
+    least = max(4 * error, 0.02 * by_kind[0], 0.2)
+    return bool(by_kind[2:4].min() > 0 and least < np.median(minor) < _ALIKE * by_kind[0])
 
 
 def has_major_lines(profile: FloatArray, first_px: float, spacing_px: float) -> bool:

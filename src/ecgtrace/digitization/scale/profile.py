@@ -6,8 +6,8 @@ dark as the ink, of any colour, on paper of any colour.
 
 - A pixel is as dark as its channel that is farthest below the paper's: a pale red line (1, .93, .93) has the
   contrast of its green channel and not 70 % of it.
-- Lines go from edge to edge, so that the median of a row or a column is the ruling; ink is what is darker
-  than both medians.
+- Lines go from edge to edge, so that a low quantile of a row or a column is the ruling; ink is what is darker
+  than both.
 - A Hough transform [1]_ gives the direction of the lines; the profile is the mean along them, in strips.
 
 References
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter, uniform_filter1d
 
+from ecgtrace.digitization.postprocess import estimate_line_width
 from ecgtrace.types import FloatArray
 
 _MAX_ANGLE_DEG = 5.0
@@ -34,6 +35,7 @@ _DARK = 80  # brightest channel: below it there is neither paper nor grid but th
 _ALL_DARK = 0.95  # share of a row or column
 _INK_SHARE = 0.5  # of the darkness of full ink
 _LEAST_INK = 12.0  # grey levels; noise stays below
+_LINE_QUANTILE = 0.2  # of the darkness along a line: the steep wave of a low crop fills less of a column
 _ROWS_FOR_MEDIAN = 200
 _CLEARLY_TILTED = 1.1  # times the votes of an upright picture: ink gives some to any slope
 _LEAST_TILT_PX = 0.7  # from edge to edge
@@ -141,13 +143,15 @@ def darkness_of(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np
     return _uint8(cv2.max(cv2.max(red, green), blue)), below
 
 
-def ink_mask(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+def ink_mask(darkness: NDArray[np.uint8], broken: float = 0.0) -> tuple[NDArray[np.uint8], float]:
     """
     Mark what is darker than the rulings of its row and of its column: the ink of traces and text.
 
     Parameters
     ----------
     darkness : ndarray of uint8, shape (height, width)
+    broken : float, optional
+        How much more of a line may be missing than the fifth of it where noise does: dashes of a copy.
 
     Returns
     -------
@@ -157,8 +161,11 @@ def ink_mask(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
         Darkness of full ink above the ruling; 0 where no ink stands out.
     """
     height, width = darkness.shape
-    column = np.median(darkness[:: max(1, height // _ROWS_FOR_MEDIAN)], axis=0).astype(np.uint8)
-    row = np.median(darkness[:, :: max(1, width // _ROWS_FOR_MEDIAN)], axis=1).astype(np.uint8)
+    share = _LINE_QUANTILE + broken
+    rows = darkness[:: max(1, height // _ROWS_FOR_MEDIAN)]
+    columns = darkness[:, :: max(1, width // _ROWS_FOR_MEDIAN)]
+    column = np.quantile(rows, share, axis=0, method="nearest").astype(np.uint8)
+    row = np.quantile(columns, share, axis=1, method="nearest").astype(np.uint8)
     above = cv2.subtract(darkness, cv2.max(*np.broadcast_arrays(column[None], row[:, None])))
     full = float(np.median(above.max(axis=0)))  # a trace has ink in most columns
     if full < _LEAST_INK:
@@ -166,7 +173,7 @@ def ink_mask(darkness: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
     return (above > _INK_SHARE * full).astype(np.uint8), full
 
 
-def look(image: NDArray[np.uint8]) -> Ground:
+def look(image: NDArray[np.uint8], broken: float = 0.0) -> Ground:
     """
     Turn a picture so that its lines are upright, and part the ink from paper and grid.
 
@@ -174,6 +181,8 @@ def look(image: NDArray[np.uint8]) -> Ground:
     ----------
     image : ndarray of uint8, shape (height, width, 3)
         RGB, with dark lines on light paper or the other way round.
+    broken : float, optional
+        See `ink_mask`.
 
     Returns
     -------
@@ -183,7 +192,7 @@ def look(image: NDArray[np.uint8]) -> Ground:
         image = _uint8(255 - image)
     darkness, below = darkness_of(image)
     height, width = darkness.shape
-    ink, full = ink_mask(darkness)
+    ink, full = ink_mask(darkness, broken)
     around = around_ink(ink)
     slopes = _slope_of(darkness, around), _slope_of(darkness.T, around.T)
     outside = np.zeros_like(darkness)
@@ -194,15 +203,18 @@ def look(image: NDArray[np.uint8]) -> Ground:
         below = _uint8(cv2.warpAffine(below, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE))
         darkness = _uint8(below.max(axis=2))
         outside = _uint8(1 - cv2.warpAffine(np.ones_like(darkness), matrix, (width, height), flags=flags))
-        ink, full = ink_mask(darkness)
+        ink, full = ink_mask(darkness, broken)
     else:
         slopes = (0.0, 0.0)
     return Ground(below, darkness, ink, outside, full, slopes)
 
 
 def around_ink(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Widen the ink: the blurred edge of a stroke is as grey as the grid."""
-    return _uint8(cv2.dilate(ink, np.ones((5, 5), np.uint8)))
+    """Widen the ink: the blurred edge of a stroke is as grey as the grid, that of a sharpened one lighter."""
+    if not ink.any():
+        return ink
+    size = 2 * int(np.clip(round(0.75 * estimate_line_width(ink)) + 1, 2, 8)) + 1
+    return _uint8(cv2.dilate(ink, np.ones((size, size), np.uint8)))
 
 
 def _slope_of(darkness: NDArray[np.uint8], excluded: NDArray[np.uint8]) -> float:

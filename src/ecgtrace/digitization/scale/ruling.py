@@ -17,6 +17,7 @@ from ecgtrace.types import FloatArray
 from ecgtrace.units import LARGE_SQUARE_MM
 
 MIN_LINES = 4
+_SAME = 0.02  # in log spacing
 _MIN_CONTRAST = 1.0  # grey levels; JPEG blocks without any grid stay below it
 _MIN_EXPLAINED = 0.2  # share of the profile's variance, see tests for what noise reaches
 _MIN_PRESENT = 0.7  # share of the expected lines that are seen
@@ -27,7 +28,7 @@ _PARTS = (2, 3, 4)  # a comb of 2, 3, 4, 6, 8 or 9 mm is one of 1 mm with lines 
 _LEAST_SPACING_PX = 2.4
 _MIN_BETWEEN = 0.3  # grey levels
 _MAX_ERROR = 0.02  # above it a spacing proves nothing, not even that pixels are not square
-_AROUND_SQUARE = 1.08  # pixels of scanners and printers differ by less, but for those of a fax
+_AROUND_SCALE = 1.08
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +68,6 @@ class Ruling:
     mm: float | None
 
     @property
-    def readings_mm(self) -> tuple[float, ...]:
-        """What the spacing may be in mm."""
-        return (1.0, LARGE_SQUARE_MM) if self.mm is None else (self.mm,)
-
-    @property
     def whole(self) -> bool:
         """Tell whether the lines go from edge to edge and are all there is: beats are not so."""
         return self.persistence >= _WHOLE_PERSISTENCE and self.explained >= _WHOLE_EXPLAINED
@@ -82,9 +78,9 @@ class Ruling:
         return len(self.positions_px)
 
 
-def find_ruling(profile: Profile, min_period_px: float, max_period_px: float) -> Ruling | None:
+def find_rulings(profile: Profile, min_period_px: float, max_period_px: float) -> list[Ruling]:
     """
-    Find the family of equally spaced lines in a profile.
+    Find the families of equally spaced lines that a profile may show.
 
     Parameters
     ----------
@@ -93,21 +89,22 @@ def find_ruling(profile: Profile, min_period_px: float, max_period_px: float) ->
 
     Returns
     -------
-    Ruling or None
-        None where none stands out.
+    list of Ruling
+        Likely ones first; empty where none stands out.
     """
-    first: Ruling | None = None
+    found: list[Ruling] = []
     for period, explained in candidate_periods(profile.evened, min_period_px, max_period_px):
-        found = _follow(profile, period, explained) if explained >= _MIN_EXPLAINED else None
-        if found is not None and found.spacing_px >= min_period_px and found.mm is not None:
-            return found  # both families are seen: no better reading
-        first = first or found
-    return first
+        ruling = _follow(profile, period, explained) if explained >= _MIN_EXPLAINED else None
+        if ruling is None or ruling.n_lines < MIN_LINES or ruling.spacing_px < min_period_px:
+            continue
+        if all(abs(np.log(ruling.spacing_px / other.spacing_px)) > _SAME for other in found):
+            found.append(ruling)
+    return found
 
 
 def find_near(profile: Profile, px_per_mm: float) -> Ruling | None:
     """
-    Look for the lines of an axis whose scale is nearly known from the other one.
+    Look for lines of a scale that is nearly known.
 
     Parameters
     ----------
@@ -117,20 +114,22 @@ def find_near(profile: Profile, px_per_mm: float) -> Ruling | None:
     Returns
     -------
     Ruling or None
-        With `mm`; None where there are too few lines for a spacing that would tell anything.
+        With `mm`; None where there are too few lines for a spacing that would tell anything, or where there are
+        more lines than those of this scale.
     """
     best: Ruling | None = None
     for mm in (LARGE_SQUARE_MM, 1.0):
-        low, high = (px_per_mm * mm / profile.stretch * f for f in (1 / _AROUND_SQUARE, _AROUND_SQUARE))
+        low, high = (px_per_mm * mm / profile.stretch * f for f in (1 / _AROUND_SCALE, _AROUND_SCALE))
         candidates = candidate_periods(profile.evened, low, high, 1)
         period, explained = candidates[0] if candidates else (np.nan, 0.0)
         found = _follow(profile, period, explained, 2) if explained >= _MIN_EXPLAINED else None
         if found is None or found.error > _MAX_ERROR:
             continue
-        is_small = abs(np.log(found.spacing_px / px_per_mm)) < 0.5
-        found = replace(found, mm=1.0 if is_small else LARGE_SQUARE_MM)
-        if best is None or found.error < best.error:
-            best = found
+        for mm_found in (1.0, LARGE_SQUARE_MM):
+            if abs(np.log(found.spacing_px / mm_found / px_per_mm)) > np.log(_AROUND_SCALE):
+                continue
+            if best is None or found.error < best.error:
+                best = replace(found, mm=mm_found)
     return best
 
 
@@ -148,20 +147,20 @@ def _follow(profile: Profile, period_px: float, explained: float, fewest: int = 
         return None
     for part in _PARTS:
         if _lasts_between(profile, first, spacing, part):
-            finer_ruling = _follow(profile, spacing / part, explained, fewest)
-            if finer_ruling is not None:
-                return finer_ruling
+            finer = _follow(profile, spacing / part, explained, fewest)
+            if finer is not None:
+                return finer
     mm: float | None = None
-    if has_minor_lines(profile.darkness, first, spacing) and _lasts_between(
+    if has_major_lines(profile.colour, first, spacing):
+        mm = 1.0
+    elif has_minor_lines(profile.darkness, first, spacing) and _lasts_between(
         profile, first, spacing, MINOR_PER_MAJOR
     ):
         mm = LARGE_SQUARE_MM
-        finer = fit_lines(profile.evened, first, spacing / MINOR_PER_MAJOR)
-        if finer[4] >= _MIN_PRESENT and finer[2] < error:  # more lines, so more exact
-            first, spacing, error, positions, present = finer
+        minor = fit_lines(profile.evened, first, spacing / MINOR_PER_MAJOR)
+        if minor[4] >= _MIN_PRESENT and minor[2] < error:  # more lines, so more exact
+            first, spacing, error, positions, present = minor
             mm = 1.0
-    elif has_major_lines(profile.colour, first, spacing):
-        mm = 1.0
     middle = (len(profile.darkness) - 1) / 2
     return Ruling(
         spacing_px=spacing * profile.stretch,
