@@ -27,7 +27,10 @@ _GOOD_PERSISTENCE = 0.85
 _CLEAR = 0.4  # share of the profile that lines have to explain
 _TOLD = 5.0  # two families of lines are seen
 _NOT_TOLD = 2.0  # and would be taken for one
-_LEAST_WEIGHT = -7.0  # below it a reading makes no sense
+_LEAST_WEIGHT = -10.0  # below it a reading makes no sense
+_HOPELESS = 8.0  # less likely than the best, before the other axis is asked
+_EXPECTED_LINES = 8  # from which on it is odd to see none
+_EXACT = 0.01  # standard error
 _OTHER_SCALE = 0.05
 _SQUARE = 0.05  # scanners and printers stretch paper by less
 _NEAR_SQUARE = 0.3
@@ -97,21 +100,14 @@ def decide(profiles: tuple[Profile, Profile], look: Look, min_px: float, max_px:
     found = [find_rulings(profile, min_px, LARGE_SQUARE_MM * max_px) for profile in profiles]
     strongest = [max(some, key=lambda r: r.persistence * r.n_lines) if some else None for some in found]
     for axis in sorted((0, 1), key=lambda axis: -_clearness(found[axis])):
-        readings = [
-            reading
-            for own in found[axis]
-            for reading in _readings(own, profiles[1 - axis], strongest[1 - axis], axis, look, (min_px, max_px))
-        ]
-        most = max((reading.own.explained for reading in readings), default=0.0)
-        for reading in readings:
-            reading.weight -= _UNEXPLAINED * (1 - reading.own.explained / most)
+        readings = _readings(found[axis], profiles[1 - axis], strongest[1 - axis], axis, look, (min_px, max_px))
         best = max(readings, key=lambda reading: reading.weight, default=None)
         if best is None:
             continue
         # One family along one axis could be the beats of a trace: then every line must be whole.
         if len(best.seen) == 1 and not best.told and not (best.own.whole and best.weight > _LEAST_WEIGHT):
             continue
-        return _scale(best, *_certainty(readings, best, look))
+        return _scale(best, look, *_certainty(readings, best, look))
     return None
 
 
@@ -121,7 +117,7 @@ def _clearness(rulings: list[Ruling]) -> float:
 
 
 def _readings(
-    own: Ruling,
+    rulings: list[Ruling],
     profile: Profile,
     strongest: Ruling | None,
     axis: int,
@@ -129,21 +125,29 @@ def _readings(
     limits_px: tuple[float, float],
 ) -> list[_Reading]:
     """List what the lines of one axis may be, and with each those of the other axis."""
+    most = max((own.explained for own in rulings), default=0.0)
+    alone = []
+    for own in rulings:
+        for mm in (1.0, LARGE_SQUARE_MM):
+            px = own.spacing_px / mm
+            if limits_px[0] <= px <= limits_px[1]:
+                told = _TOLD if own.mm == mm else -_NOT_TOLD if own.mm else 0.0
+                weight = told - _UNEXPLAINED * (1 - own.explained / most)
+                alone.append((weight - _implausible((own, None), (px, px), look), weight, own, mm, px))
+    likely = max((first for first, *_ in alone), default=0.0) - _HOPELESS
     readings = []
-    for mm in (1.0, LARGE_SQUARE_MM):
-        px = own.spacing_px / mm
-        if not limits_px[0] <= px <= limits_px[1]:
+    for first, weight, own, mm, px in alone:
+        if first < likely:
             continue
-        told = own.mm == mm
         for other, cost in _beside(profile, strongest, px):
             other_px = px if other is None or other.mm is None else other.spacing_px / other.mm
             if not limits_px[0] / _MAX_RATIO <= other_px <= limits_px[1]:
                 continue
-            rulings, scales = (own, other), (px, other_px)
+            pair, scales = (own, other), (px, other_px)
             if axis == 1:
-                rulings, scales = rulings[::-1], scales[::-1]
-            cost += _implausible(rulings, scales, look) + (_NOT_TOLD if own.mm and not told else 0.0)
-            readings.append(_Reading(own, rulings, scales, mm, told, (_TOLD if told else 0.0) - cost))
+                pair, scales = pair[::-1], scales[::-1]
+            left = weight - cost - _implausible(pair, scales, look)
+            readings.append(_Reading(own, pair, scales, mm, own.mm == mm, left))
     return readings
 
 
@@ -228,21 +232,26 @@ def _certainty(
     return (1.0 if best.told else 0.9) * probability, assumptions, doubts
 
 
-def _scale(best: _Reading, certainty: float, assumptions: list[str], doubts: list[str]) -> GridScale:
+def _scale(
+    best: _Reading, look: Look, certainty: float, assumptions: list[str], doubts: list[str]
+) -> GridScale:
     """Pool the scales of both axes where they are one, and say what they rest on."""
     seen, scales = best.seen, best.scales
     confidence = certainty * min(ruling.present for ruling in seen)
     if len(seen) == 1:
         confidence *= 0.8
-        kind = "horizontal" if best.rulings[1] is None else "vertical"
+        kind, length_px = ("horizontal", look.height_px) if best.rulings[1] is None else ("vertical", look.width_px)
         assumptions.append(f"square pixels: too few {kind} lines to measure")
+        expected = int(length_px / (scales[0] * (LARGE_SQUARE_MM if best.told else best.mm)))
+        if expected > _EXPECTED_LINES:
+            doubts.append(f"{expected} {kind} lines were expected, and none are seen")
     else:
         scales = _pooled(scales, (seen[0].error, seen[1].error))
         if abs(np.log(scales[0] / scales[1])) > _SQUARE:
             assumptions.append(f"pixels are not square: {scales[0]:.2f} x {scales[1]:.2f} px per mm")
-            fewest = min(ruling.n_lines for ruling in seen)
-            if fewest < _FEW_LINES:
-                doubts.append(f"pixels would not be square, by {fewest} lines")
+            poorer = max(seen, key=lambda ruling: ruling.error)
+            if poorer.error > _EXACT:
+                doubts.append(f"pixels are not square by {poorer.n_lines} lines, which tell it to some percent")
     lines = [tuple(float(v) for v in r.positions_px) if r is not None else () for r in best.rulings]
     return GridScale(
         px_per_mm_x=float(scales[0]),

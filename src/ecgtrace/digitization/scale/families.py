@@ -86,7 +86,8 @@ def has_major_lines(profile: FloatArray, first_px: float, spacing_px: float) -> 
     contrast = float(np.linalg.norm(usual))
     stricter = 2.0 if fewest == _FEWEST_PER_GROUP else 1.0  # two lines are soon alike by chance
     least = stricter * max(_STANDS_OUT * error, _LEAST_RISE * contrast)
-    return bool(rise > max(least, _TWICE * runner_up))
+    apart_lines = np.quantile(along[kind == major], 0.2) > np.quantile(others, 0.9)
+    return bool(apart_lines and rise > max(least, _TWICE * runner_up))
 
 
 def line_masses(

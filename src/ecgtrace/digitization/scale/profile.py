@@ -36,6 +36,8 @@ _ALL_DARK = 0.95  # share of a row or column
 _INK_SHARE = 0.5  # of the darkness of full ink
 _LEAST_INK = 12.0  # grey levels; noise stays below
 _LINE_QUANTILE = 0.2  # of the darkness along a line: the steep wave of a low crop fills less of a column
+_STRIPS = 8
+_HIGHEST_PX = 100  # strips of an upright picture: the longer, the less noise
 _ROWS_FOR_MEDIAN = 200
 _CLEARLY_TILTED = 1.1  # times the votes of an upright picture: ink gives some to any slope
 _LEAST_TILT_PX = 0.7  # from edge to edge
@@ -228,15 +230,19 @@ def _uint8(image: NDArray) -> NDArray[np.uint8]:
     return np.asarray(image, dtype=np.uint8)
 
 
-def strip_means(darkness: NDArray[np.number], excluded: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
+def strip_means(
+    darkness: NDArray[np.number], excluded: NDArray[np.uint8], highest_px: int = 16
+) -> tuple[FloatArray, FloatArray]:
     """
-    Average along vertical lines, in horizontal strips low enough for a tilted line to stay sharp.
+    Average along vertical lines, in horizontal strips.
 
     Parameters
     ----------
     darkness : ndarray of number, shape (height, width)
     excluded : ndarray of uint8, shape (height, width)
         1 where a pixel must not count.
+    highest_px : int, optional
+        By default strips are low enough for a tilted line to stay sharp.
 
     Returns
     -------
@@ -246,7 +252,7 @@ def strip_means(darkness: NDArray[np.number], excluded: NDArray[np.uint8]) -> tu
         Row of the middle of each strip.
     """
     height, width = darkness.shape
-    strip = int(np.clip(height // 8, 4, 16))
+    strip = int(np.clip(height // _STRIPS, 4, highest_px))
     n_strips = height // strip
     shape = (n_strips, strip, width)
     counted = 1 - excluded[: n_strips * strip]
@@ -351,7 +357,7 @@ def profile_of(ground: Ground, axis: int, without_ink: bool = True) -> Profile:
         )
     # Where ink hides some rows of a column, the lines across must not count for the others.
     some = slice(None, None, max(1, darkness.shape[1] // _ROWS_FOR_MEDIAN))
-    means, _ = strip_means(darkness - np.median(darkness[:, some], axis=1, keepdims=True), excluded)
+    means, _ = strip_means(darkness - np.median(darkness[:, some], axis=1, keepdims=True), excluded, _HIGHEST_PX)
     known = np.isfinite(means)
     # Only the level of each strip goes: the local mean would lower the paper beside a strong line by more than
     # a pale line rises above it.

@@ -27,6 +27,7 @@ _WHOLE_EXPLAINED = 0.4
 _PARTS = (2, 3, 4)  # a comb of 2, 3, 4, 6, 8 or 9 mm is one of 1 mm with lines left out
 _LEAST_SPACING_PX = 2.4
 _MIN_BETWEEN = 0.3  # grey levels
+_ALIKE = 0.3  # of the contrast of other lines of the family
 _MAX_ERROR = 0.02  # above it a spacing proves nothing, not even that pixels are not square
 _AROUND_SCALE = 1.08
 
@@ -140,7 +141,7 @@ def _follow(profile: Profile, period_px: float, explained: float, fewest: int = 
     if len(positions) < fewest or present < _MIN_PRESENT:
         return None
     _, contrasts = line_contrasts(profile.darkness, first, spacing)
-    if len(contrasts) < fewest - 1 or np.median(contrasts) < _MIN_CONTRAST:
+    if len(contrasts) < fewest - 1 or np.median(contrasts) < _MIN_CONTRAST or _alternates(contrasts):
         return None
     lasting = persistence(profile.strips, first, spacing)
     if lasting < _MIN_PERSISTENCE:
@@ -181,14 +182,25 @@ def _lasts_between(profile: Profile, first_px: float, spacing_px: float, part: i
     if finer < _LEAST_SPACING_PX:
         return False
     inner = range(1, part) if part < 4 else range(2, part - 1)  # others may lie in the blur of strong lines
+    _, given = line_contrasts(profile.darkness, first_px, spacing_px)
+    least = _MIN_BETWEEN if part == MINOR_PER_MAJOR else max(_MIN_BETWEEN, _ALIKE * float(np.median(given)))
     for k in inner:
         numbers, contrasts = line_contrasts(profile.darkness, first_px + k * finer, finer)
         own = contrasts[numbers % part == 0]
-        if len(own) < 2 or np.median(own) < _MIN_BETWEEN:
+        if len(own) < 2 or np.median(own) < least:
             return False
         if persistence(profile.strips, first_px + k * finer, spacing_px, finer) < _MIN_PERSISTENCE:
             return False
     return True
+
+
+def _alternates(contrasts: FloatArray) -> bool:
+    """Tell whether every second or third line is hardly there: then the lines are farther apart."""
+    for part in (2, 3):
+        groups = [float(np.median(contrasts[k::part])) for k in range(part)] if len(contrasts) >= 3 * part else []
+        if groups and min(groups) < _ALIKE * max(groups):
+            return True
+    return False
 
 
 def _line_width(darkness: FloatArray, first_px: float, spacing_px: float) -> float:
