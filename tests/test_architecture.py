@@ -10,7 +10,6 @@ MAX_LINES = 450
 
 # Longer ones, each with what holds it together. To be emptied.
 LONG = {
-    "digitization/grid.py": "one search of lines and its scale",
     "digitization/stroke.py": "one compiled fit",
 }
 

@@ -7,18 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from ecgtrace.digitization.grid import (
-    comb_periods,
-    detect_grid,
-    evened,
-    fit_lines,
-    has_major_lines,
-    has_minor_lines,
-    hough_slope,
-    intensity_clusters,
-    persistence,
-    without_full_lines,
-)
+from ecgtrace.digitization.scale import find_scale
+from ecgtrace.digitization.scale.comb import comb_periods, fit_lines, persistence
+from ecgtrace.digitization.scale.families import has_major_lines, has_minor_lines
+from ecgtrace.digitization.scale.profile import evened, hough_slope, ink_mask, without_black
 from ecgtrace.errors import GridNotFoundError
 
 PALE, STRONG = (255, 237, 237), (191, 128, 128)  # minor and major lines of the published pages
@@ -92,7 +84,7 @@ def rotated(image, angle_deg):
 
 
 def assert_scale(image, x_px_per_mm, y_px_per_mm=None):
-    scale = detect_grid(image)
+    scale = find_scale(image)
     assert scale.px_per_mm_x == pytest.approx(x_px_per_mm, rel=WITHIN)
     assert scale.px_per_mm_y == pytest.approx(y_px_per_mm or x_px_per_mm, rel=WITHIN)
     return scale
@@ -192,21 +184,21 @@ def test_resizing_the_picture_scales_the_result(factor):
     image = crop(12)
     size = (round(1000 * factor), round(250 * factor))
     resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
-    before, after = detect_grid(image), detect_grid(resized)
+    before, after = find_scale(image), find_scale(resized)
     assert after.px_per_mm_x == pytest.approx(before.px_per_mm_x * factor, rel=0.002)
     assert after.px_per_mm_y == pytest.approx(before.px_per_mm_y * factor, rel=0.004)
 
 
 def test_transposing_the_picture_swaps_the_axes():
     image = with_trace(paper(10, 11), 10)
-    scale = detect_grid(image)
-    swapped = detect_grid(np.ascontiguousarray(image.transpose(1, 0, 2)))
+    scale = find_scale(image)
+    swapped = find_scale(np.ascontiguousarray(image.transpose(1, 0, 2)))
     assert swapped.px_per_mm_x == pytest.approx(scale.px_per_mm_y, rel=1e-3)
     assert swapped.px_per_mm_y == pytest.approx(scale.px_per_mm_x, rel=1e-3)
 
 
 def test_lines_are_where_they_were_drawn():
-    scale = detect_grid(crop(12.5))
+    scale = find_scale(crop(12.5))
     offset = (np.array(scale.lines_x) / 12.5 - 0.71) % 1
     assert np.abs((offset + 0.5) % 1 - 0.5).max() < 0.06
     assert len(scale.lines_x) > 70
@@ -221,7 +213,7 @@ def test_beats_without_a_grid_are_no_grid(px_per_mm, height, width, seed):
     image = with_trace(np.full((height, width, 3), 255, np.uint8), px_per_mm, seed=seed)
     for picture in (image, jpeg(noisy(image, 8), 40), cv2.GaussianBlur(image, (0, 0), 1)):
         with pytest.raises(GridNotFoundError, match=r"pass px_per_mm=\.\.\."):
-            detect_grid(picture)
+            find_scale(picture)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -230,27 +222,27 @@ def test_noise_is_no_grid(seed, sigma):
     image = np.random.default_rng(seed).integers(0, 256, (100, 500), dtype=np.uint8)
     image = cv2.GaussianBlur(image, (0, 0), sigma) if sigma else image
     with pytest.raises(GridNotFoundError):
-        detect_grid(np.repeat(image[..., None], 3, axis=2))
+        find_scale(np.repeat(image[..., None], 3, axis=2))
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_an_even_picture_is_no_grid(level):
     with pytest.raises(GridNotFoundError, match="no equally spaced grid lines"):
-        detect_grid(np.full((200, 600, 3), level, np.uint8))
+        find_scale(np.full((200, 600, 3), level, np.uint8))
 
 
 def test_a_picture_too_small():
     with pytest.raises(GridNotFoundError, match="8 x 100 px are too few"):
-        detect_grid(np.zeros((100, 8, 3), np.uint8))
+        find_scale(np.zeros((100, 8, 3), np.uint8))
     with pytest.raises(ValueError, match="RGB uint8"):
-        detect_grid(np.zeros((100, 100), np.uint8))
+        find_scale(np.zeros((100, 100), np.uint8))
 
 
 def test_a_scale_out_of_the_plausible_range_is_refused():
     """Both families say 30 px per mm; they must not be bent to 6."""
     for image in (crop(30, width=1600, height=500), paper(30, width=1600, height=500)):
         with pytest.raises(GridNotFoundError):
-            detect_grid(image)
+            find_scale(image)
 
 
 @pytest.mark.parametrize(("px_per_mm", "height", "width"), [(15.64, 200, 9000), (50, 600, 9000)])
@@ -279,7 +271,7 @@ def test_reference_crops(reference):
     good, seconds = [], []
     for _, image, truth in reference:
         start = time.process_time()
-        scale = detect_grid(image)
+        scale = find_scale(image)
         seconds.append(time.process_time() - start)
         errors = (scale.px_per_mm_x / truth - 1, scale.px_per_mm_y / truth - 1)
         good.append(max(map(abs, errors)) < WITHIN)
@@ -288,19 +280,30 @@ def test_reference_crops(reference):
     assert np.median(seconds) < 0.1  # generous: a busy machine must not fail this
 
 
-def test_clusters_of_three_grey_levels():
-    grey = np.repeat(np.array([20, 128, 250], np.uint8), [50, 200, 5000])
-    np.testing.assert_allclose(intensity_clusters(grey), [20, 128, 250], atol=0.5)
+def test_ink_is_darker_than_the_rulings_it_lies_on():
+    """The lines are as dark as the ink, in both directions."""
+    darkness = np.zeros((60, 200), np.uint8)
+    darkness[::10] = 200
+    darkness[:, ::20] = 200
+    darkness[33:36] = 200
+    darkness[33:36, :9] = 0
+    ink, full = ink_mask(darkness)
+    assert full == 200
+    assert ink[34, 30] == 1
+    assert not ink[:33].any()
+    _, none = ink_mask(
+        np.where(np.arange(60)[:, None] % 10, 0, 200).astype(np.uint8) + np.zeros((1, 200), np.uint8)
+    )
+    assert none == 0.0
 
 
-def test_full_lines_are_not_ink_but_one_flat_trace_is():
-    ink = np.zeros((60, 200), np.uint8)
-    ink[30] = 1
-    np.testing.assert_array_equal(without_full_lines(ink), ink)
-    ink[:, 20::40] = 1
-    left = without_full_lines(ink)
-    assert not left[:, 20::40].any()
-    assert left[30, 5] == 1
+def test_black_around_the_paper_is_cut_off():
+    image = np.zeros((80, 100, 3), np.uint8)
+    image[20:70, 10:95] = 230
+    image[20:60, 30:33] = 0  # a separator is not the black around
+    cut, left, top = without_black(image)
+    assert cut.shape == (50, 85, 3)
+    assert (left, top) == (10, 20)
 
 
 @pytest.mark.parametrize("slope", [-0.05, 0.0, 0.013, 0.05])

@@ -221,9 +221,9 @@ class GridScale:
         Positions in px of the vertical lines (x) and of the horizontal lines (y) that the
         scale rests on, for drawing.
     assumptions : tuple of str
-        What was taken as given and not measured, in words.
+        What the scale takes for granted, such as "square pixels: too few horizontal lines to measure".
     doubts : tuple of str
-        Why the scale may be wrong, in words.
+        Reasons for which a result with this scale cannot be called sure.
     """
 
     px_per_mm_x: float

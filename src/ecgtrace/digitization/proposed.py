@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtrace.digitization.grid import detect_grid
 from ecgtrace.digitization.postprocess import ink_extent, rows_to_signal
+from ecgtrace.digitization.scale import find_scale
 from ecgtrace.digitization.threshold import adaptive_threshold
 from ecgtrace.digitization.viterbi import DISTANCE_WEIGHT, trace_rows
 from ecgtrace.errors import ConfigError, TraceNotFoundError
@@ -69,7 +69,7 @@ class ProposedDigitizer:
     threshold: Threshold | None = None
     path: Path | None = None
     name: str = "proposed"
-    grid: Callable[[NDArray[np.uint8]], GridScale] = field(default=detect_grid)
+    grid: Callable[[NDArray[np.uint8]], GridScale] = field(default=find_scale)
 
     def __post_init__(self) -> None:
         if self.fs_hz <= 0:
@@ -111,7 +111,7 @@ class ProposedDigitizer:
         return rows_to_signal(row_px, scale, self.fs_hz, start_px, end_px, confidence)
 
     def find_scale(self, image: NDArray[np.uint8]) -> GridScale:
-        """Find the scale of the paper (`grid.detect_grid`), unless `px_per_mm` gives it."""
+        """Find the scale of the paper (`scale.find_scale`), unless `px_per_mm` gives it."""
         if self.px_per_mm is not None:
             return GridScale(self.px_per_mm, self.px_per_mm, confidence=1.0)
         return self.grid(image)

@@ -8,25 +8,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtrace.digitization.autocorrelation import estimate_grid_by_autocorrelation
 from ecgtrace.digitization.confidence import SUPPORT, Calibration, features
 from ecgtrace.digitization.ends import settle_ends
-from ecgtrace.digitization.grid import detect_grid
 from ecgtrace.digitization.ink import ink_density, runs
 from ecgtrace.digitization.ink_map import InkMap, Segmenter
 from ecgtrace.digitization.neighbours import Neighbours, covered_by
 from ecgtrace.digitization.on_samples import OnSamples
 from ecgtrace.digitization.path_start import PathStart
 from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE
+from ecgtrace.digitization.scale import find_scale
 from ecgtrace.digitization.skew import Upright, upright
 from ecgtrace.digitization.stroke import DEFAULT_FIT, FitOptions, Stroke, fit_stroke, laid_evenly
-from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
+from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S, px_to_s
 
 _DENSEST_PX = 0.6  # vertices are not closer than this: the image says no more
-_SQUARE = 0.05  # scanners and printers stretch paper by less
-_FEW_LINES = 3
 _ROUGH: dict[str, Any] = {"coarse_steps": 8, "steps": 8, "tolerance": 2e-3}
 _LEAST_SUPPORT = 0.25  # of the ink under a sample that no neighbour explains
 _TIME_TOLERANCE_SAMPLES = 0.25
@@ -102,7 +99,7 @@ class RefinedDigitizer:
     deskew: bool = True
     calibration: Calibration = field(default_factory=Calibration)
     name: str = "refined"
-    grid: Callable[[NDArray[np.uint8]], GridScale] = field(default=detect_grid)
+    grid: Callable[[NDArray[np.uint8]], GridScale] = field(default=find_scale)
 
     def __post_init__(self) -> None:
         if self.fs_hz <= 0:
@@ -141,21 +138,10 @@ class RefinedDigitizer:
         return self.read_off(self.explain(ink, scale), scale, scan, image.shape[1])
 
     def find_scale(self, image: NDArray[np.uint8]) -> GridScale:
-        """
-        Find the scale of the paper, unless `px_per_mm` gives it.
-
-        By `grid.detect_grid`, or where it finds no lines by their period (`autocorrelation`).
-        """
+        """Find the scale of the paper (`scale.find_scale`), unless `px_per_mm` gives it."""
         if self.px_per_mm is not None:
             return GridScale(self.px_per_mm, self.px_per_mm, confidence=1.0)
-        try:
-            return _square_where_few(self.grid(image))
-        except GridNotFoundError as error:
-            # Coarse scans have lines of one or two pixels, whose period is plain where they are not.
-            try:
-                return estimate_grid_by_autocorrelation(image)
-            except GridNotFoundError:
-                raise error from None
+        return self.grid(image)
 
     def find_ink(self, image: NDArray[np.uint8], scan: Upright, scale: GridScale) -> InkMap:
         """Tell which ink of a picture is whose, on the picture turned upright."""
@@ -303,21 +289,6 @@ class RefinedDigitizer:
         chord = (np.interp(x - reach, x, y) + np.interp(x + reach, x, y)) / 2
         inside = (x - reach > x[0]) & (x + reach < x[-1])
         return replace(line, y_px=np.where(inside, y + self.sharpen * (y - chord), y))
-
-
-def _square_where_few(scale: GridScale) -> GridScale:
-    """
-    Take the scale of the axis with many lines for both, where three or fewer of the other contradict it.
-
-    A flat crop shows two or three large squares of its height: a line missed or one too many, and their
-    distance is no longer 5 mm.
-    """
-    n_x, n_y = len(scale.lines_x), len(scale.lines_y)
-    ratio = scale.px_per_mm_y / scale.px_per_mm_x
-    if abs(ratio - 1) < _SQUARE or min(n_x, n_y) > _FEW_LINES or max(n_x, n_y) < 2 * _FEW_LINES:
-        return scale
-    sure = scale.px_per_mm_x if n_x > n_y else scale.px_per_mm_y
-    return replace(scale, px_per_mm_x=sure, px_per_mm_y=sure, square_assumed=True)
 
 
 def _long_runs(where: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from ecgtrace.crops.training import TrainingCrops
-from ecgtrace.digitization.grid import detect_grid
 from ecgtrace.digitization.proposed import ProposedDigitizer
+from ecgtrace.digitization.scale import find_scale
 from ecgtrace.errors import GridNotFoundError
 from ecgtrace.evaluation import bootstrap, metrics
 from ecgtrace.evaluation.align import align
@@ -195,7 +195,7 @@ def fig8(sources: Sources, folder: Path) -> list[Claim]:
     rows = pd.DataFrame([_grid_row(crop) for crop in crops])
     print_style.save_rows(rows, folder, "fig8")
     crop = crop_axes.sample_crop(crops)
-    scale = detect_grid(crop.image)
+    scale = find_scale(crop.image)
     lines = [("x", v) for v in scale.lines_x] + [("y", v) for v in scale.lines_y]
     print_style.save_rows(pd.DataFrame(lines, columns=["axis", "position_px"]), folder, "fig8_lines")
     with print_style.print_style():
@@ -219,7 +219,7 @@ def fig8(sources: Sources, folder: Path) -> list[Claim]:
 def _grid_row(crop: LeadCrop) -> dict[str, object]:
     facts: dict[str, object] = {"crop_id": crop.crop_id, "px_per_mm": crop.px_per_mm}
     try:
-        scale = detect_grid(crop.image)
+        scale = find_scale(crop.image)
     except GridNotFoundError:
         return facts | dict.fromkeys(("px_per_mm_x", "px_per_mm_y", "error_x", "error_y", "square_assumed"))
     return facts | {

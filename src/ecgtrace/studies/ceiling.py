@@ -17,11 +17,11 @@ from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from ecgtrace.digitization.grid import detect_grid
 from ecgtrace.digitization.ink_map import TrueMask
 from ecgtrace.digitization.postprocess import ink_extent
 from ecgtrace.digitization.proposed import column_centres
 from ecgtrace.digitization.refined import RefinedDigitizer
+from ecgtrace.digitization.scale import find_scale
 from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.reporting import pages
 from ecgtrace.studies import common, study
@@ -63,7 +63,7 @@ class ColumnMiddle:
     min_probability: float = 0.5
     px_per_mm: float | None = None
     name: str = "column_middle"
-    grid: Callable[[NDArray[np.uint8]], GridScale] = field(default=detect_grid)
+    grid: Callable[[NDArray[np.uint8]], GridScale] = field(default=find_scale)
 
     def __post_init__(self) -> None:
         if self.fs_hz <= 0:
