@@ -8,7 +8,6 @@ from ecgtrace.digitization.refined import FEATURES, Calibration, RefinedDigitize
 from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
 from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
-from ecgtrace.types import GridScale
 
 
 @pytest.fixture(scope="module")
@@ -169,20 +168,3 @@ def test_a_line_that_is_nowhere_black_counts_as_ink_for_the_path():
     assert (_saturated(ink, target)[2] == 1).all()
     assert _saturated(ink, target)[0].max() < 0.05
     np.testing.assert_array_equal(_saturated(2 * ink, target)[2], np.ones(20))
-
-
-@pytest.mark.parametrize(
-    ("n_x", "n_y", "px_per_mm_y", "wanted"),
-    [
-        (60, 3, 12.5, 15.6),  # lines 4 mm apart taken for 5 mm
-        (60, 3, 15.3, 15.3),  # a paper stretched a little
-        (60, 9, 12.5, 12.5),  # enough lines: a picture that was squeezed
-        (4, 3, 12.5, 12.5),  # neither axis is sure
-    ],
-)
-def test_few_lines_that_contradict_many_are_not_believed(n_x, n_y, px_per_mm_y, wanted):
-    found = GridScale(15.6, px_per_mm_y, confidence=1.0, lines_x=tuple(range(n_x)), lines_y=tuple(range(n_y)))
-    scale = RefinedDigitizer(grid=lambda image: found).find_scale(np.zeros((4, 4, 3), np.uint8))
-    assert scale.px_per_mm_x == 15.6
-    assert scale.px_per_mm_y == wanted
-    assert scale.square_assumed == (wanted != px_per_mm_y)

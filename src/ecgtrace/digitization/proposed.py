@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtrace.digitization.scale import find_scale
 from ecgtrace.digitization.postprocess import ink_extent, rows_to_signal
+from ecgtrace.digitization.scale import find_scale
 from ecgtrace.digitization.threshold import adaptive_threshold
 from ecgtrace.digitization.viterbi import DISTANCE_WEIGHT, trace_rows
 from ecgtrace.errors import ConfigError, TraceNotFoundError

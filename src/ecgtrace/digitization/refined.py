@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from ecgtrace.digitization.scale import find_scale
 from ecgtrace.digitization.ink import ink_density, runs
 from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, explaining_path, reach_tips
 from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE
+from ecgtrace.digitization.scale import find_scale
 from ecgtrace.digitization.skew import Upright, upright
 from ecgtrace.digitization.stroke import DEFAULT_FIT, FitOptions, Stroke, fit_stroke, misfit
 from ecgtrace.digitization.vertex_path import (

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ecgtrace.crops.augment import AddVerticalLines, OverlaySignal, compose
 from ecgtrace.crops.dataset import CropDataset
 from ecgtrace.crops.training import TrainingCrops
-from ecgtrace.digitization.scale import find_scale
 from ecgtrace.digitization.proposed import ProposedDigitizer
+from ecgtrace.digitization.scale import find_scale
 from ecgtrace.errors import GridNotFoundError
 from ecgtrace.evaluation import bootstrap, metrics
 from ecgtrace.evaluation.align import align

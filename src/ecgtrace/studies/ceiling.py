@@ -17,10 +17,10 @@ from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from ecgtrace.digitization.scale import find_scale
 from ecgtrace.digitization.postprocess import ink_extent
 from ecgtrace.digitization.proposed import column_centres
 from ecgtrace.digitization.refined import RefinedDigitizer
+from ecgtrace.digitization.scale import find_scale
 from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.reporting import pages
 from ecgtrace.studies import common, study
