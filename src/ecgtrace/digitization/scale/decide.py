@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ecgtrace.digitization.scale.profile import Profile
-from ecgtrace.digitization.scale.ruling import Ruling, find_near, find_rulings
+from ecgtrace.digitization.scale.ruling import Ruling, contradicts, find_near, find_rulings
 from ecgtrace.types import GridScale
 from ecgtrace.units import LARGE_SQUARE_MM, px_to_s
 
@@ -28,6 +28,7 @@ _CLEAR = 0.4  # share of the profile that lines have to explain
 _TOLD = 5.0  # two families of lines are seen
 _NOT_TOLD = 2.0  # and would be taken for one
 _LEAST_WEIGHT = -10.0  # below it a reading makes no sense
+_LEAST_WEIGHT_ALONE = -7.5  # of one family along one axis: own crops have -7.1 and more, beats -8 and less
 _HOPELESS = 8.0  # less likely than the best, before the other axis is asked
 _EXPECTED_LINES = 8  # from which on it is odd to see none
 _EXACT = 0.01  # standard error
@@ -38,6 +39,7 @@ _FAX_RATIO = 2.05  # 204 x 98 dpi (ITU-T T.4, standard resolution) and 2 : 1
 _MAX_RATIO = 2.6
 _FEW_LINES = 5
 # Ranges that a lead usually keeps to: geometric middle and standard deviation of its logarithm.
+_MOST = 12.0  # however far beyond
 _DURATION_S = (1.0, 12.6)  # 2.5 to 10 s, with what a hand cuts around it and a pulse
 _DURATION_SPREAD = (0.25, 0.08)
 _HEIGHT_MM = (25.0, 0.6)
@@ -63,8 +65,8 @@ class _Reading:
     """
     One way to read the lines.
 
-    `own` is the ruling that was read first, `mm` what its spacing is taken for, `told` whether two families of
-    lines tell so; `weight` is the logarithm of how likely all this is.
+    `own` is the ruling that was read first, `mm` what its spacing is taken for, `told` whether two families
+    of lines tell so; `weight` is the logarithm of how likely all this is.
     """
 
     own: Ruling
@@ -107,9 +109,13 @@ def decide(profiles: tuple[Profile, Profile], look: Look, min_px: float, max_px:
         if best is None:
             continue
         # One family along one axis could be the beats of a trace: then every line must be whole.
-        if len(best.seen) == 1 and not best.told and not (best.own.whole and best.weight > _LEAST_WEIGHT):
+        if (
+            len(best.seen) == 1
+            and not best.told
+            and not (best.own.whole and best.weight > _LEAST_WEIGHT_ALONE)
+        ):
             continue
-        return _scale(best, look, *_certainty(readings, best, look))
+        return _scale(best, look, profiles, *_certainty(readings, best, look))
     return None
 
 
@@ -145,9 +151,8 @@ def _readings(
             other_px = px if other is None or other.mm is None else other.spacing_px / other.mm
             if not limits_px[0] / _MAX_RATIO <= other_px <= limits_px[1]:
                 continue
-            pair, scales = (own, other), (px, other_px)
-            if axis == 1:
-                pair, scales = pair[::-1], scales[::-1]
+            pair: tuple[Ruling | None, Ruling | None] = (own, other) if axis == 0 else (other, own)
+            scales = (px, other_px) if axis == 0 else (other_px, px)
             left = weight - cost - _implausible(pair, scales, look)
             readings.append(_Reading(own, pair, scales, mm, own.mm == mm, left))
     return readings
@@ -157,8 +162,8 @@ def _beside(profile: Profile, found: Ruling | None, px_per_mm: float) -> list[tu
     """
     List what the lines of the other axis may be, and how odd each is.
 
-    `found` is what stands out there by itself. Lines of the same scale are nearly always there; those of a fax
-    sometimes; of any other scale only where they stand out.
+    `found` is what stands out there by itself. Lines of the same scale are nearly always there; those of a
+    fax sometimes; of any other scale only where they stand out.
     """
     strong = found is not None and found.persistence > _GOOD_PERSISTENCE and found.n_lines >= _FEW_LINES
     square = find_near(profile, px_per_mm)
@@ -208,7 +213,7 @@ def _beyond(value: float, limits: tuple[float, float], spreads: tuple[float, flo
     if low <= value <= high:
         return 0.0
     limit, spread = (low, spreads[0]) if value < low else (high, spreads[1])
-    return 0.5 * float(np.log(value / limit) / spread) ** 2
+    return min(0.5 * float(np.log(value / limit) / spread) ** 2, _MOST)
 
 
 def _certainty(readings: list[_Reading], best: _Reading, look: Look) -> tuple[float, list[str], list[str]]:
@@ -237,19 +242,26 @@ def _certainty(readings: list[_Reading], best: _Reading, look: Look) -> tuple[fl
 
 
 def _scale(
-    best: _Reading, look: Look, certainty: float, assumptions: list[str], doubts: list[str]
+    best: _Reading,
+    look: Look,
+    profiles: tuple[Profile, Profile],
+    certainty: float,
+    assumptions: list[str],
+    doubts: list[str],
 ) -> GridScale:
     """Pool the scales of both axes where they are one, and say what they rest on."""
     seen, scales = best.seen, best.scales
     confidence = certainty * min(ruling.present for ruling in seen)
     if len(seen) == 1:
         confidence *= 0.8
-        kind, length_px = (
-            ("horizontal", look.height_px) if best.rulings[1] is None else ("vertical", look.width_px)
-        )
+        axis = 0 if best.rulings[0] is None else 1
+        kind, length_px = (("vertical", look.width_px), ("horizontal", look.height_px))[axis]
         assumptions.append(f"square pixels: too few {kind} lines to measure")
-        expected = int(length_px / (scales[0] * (LARGE_SQUARE_MM if best.told else best.mm)))
-        if expected > _EXPECTED_LINES:
+        spacing_px = scales[0] * (LARGE_SQUARE_MM if best.told else best.mm)
+        expected = int(length_px / spacing_px)
+        if contradicts(profiles[axis], spacing_px):
+            doubts.append(f"the few {kind} lines are not where square pixels would have them")
+        elif expected > _EXPECTED_LINES:
             doubts.append(f"{expected} {kind} lines were expected, and none are seen")
     else:
         scales = _pooled(scales, (seen[0].error, seen[1].error))

@@ -5,6 +5,8 @@ Every fifth line of ruled paper is another: darker, wider, or of another colour.
 colours, and dealt into five groups.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -113,7 +115,7 @@ def line_masses(
     low = np.ceil((spacing_px / 2 - first_px) / spacing_px)
     high = np.floor((n - 1 - spacing_px / 2 - first_px) / spacing_px)
     numbers = np.arange(int(low), int(high) + 1, dtype=np.int64)
-    centres = first_px + numbers * spacing_px
+    centres = np.asarray(first_px + numbers * spacing_px, np.float64)
     # The integral up to a place, so that a window may begin between two pixels.
     edges = np.arange(n + 1) - 0.5
     integral = np.concatenate([np.zeros((1, channels.shape[1])), np.cumsum(channels, axis=0)])
@@ -122,7 +124,6 @@ def line_masses(
         total = [np.interp(end, edges, column) - np.interp(start, edges, column) for column in integral.T]
         return np.stack(total, axis=1) / (end - start)[:, None]
 
-    line = mean(centres - spacing_px / 4, centres + spacing_px / 4)
-    before = mean(centres - spacing_px / 2, centres - spacing_px / 4)
-    after = mean(centres + spacing_px / 4, centres + spacing_px / 2)
+    edge = [np.asarray(centres + part * spacing_px, np.float64) for part in (-0.5, -0.25, 0.25, 0.5)]
+    before, line, after = (mean(start, end) for start, end in pairwise(edge))
     return numbers, line - (before + after) / 2

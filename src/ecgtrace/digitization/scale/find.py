@@ -6,16 +6,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtrace.digitization.postprocess import estimate_line_width
 from ecgtrace.digitization.scale.decide import Look, decide
-from ecgtrace.digitization.scale.profile import look, profile_of, without_black
+from ecgtrace.digitization.scale.ground import look, without_black
+from ecgtrace.digitization.scale.profile import profile_of
 from ecgtrace.errors import GridNotFoundError
 from ecgtrace.types import GridScale
 
 _MAX_SIDE_PX = (2000, 4096)  # height, width worked on; 4096 px hold 170 mm even at 24 px/mm
 _MIN_SIDE_PX = 16
 _MIN_CONTRAST = 1  # grey levels
-_BROKEN = (0.0, 0.3)  # tried in this order, see `ink_mask`
 _TOLERANCE = 1.05  # scanners set to the ends of the plausible range
 _SURE = 0.9  # above it both families of lines were seen
 
@@ -106,15 +105,13 @@ def _detect(
     """Detect the grid without the ink; where that took the grid for ink, with less or none taken out."""
     image = np.ascontiguousarray(image)
     scale = None
-    for broken in _BROKEN:
+    for broken in (False, True):
         ground = look(image, broken)
         if np.ptp(ground.darkness[::4, ::4]) < _MIN_CONTRAST:
             return None
-        has_ink = bool(ground.ink.any())
-        stroke_px = estimate_line_width(ground.ink) if has_ink else None
-        seen = Look(whole[1], whole[0], stroke_px)
+        seen = Look(whole[1], whole[0], ground.stroke_px)
         scale = decide((profile_of(ground, 0), profile_of(ground, 1)), seen, min_px, max_px)
-        if scale is not None or not has_ink:
+        if scale is not None or ground.stroke_px is None:
             return scale
     scale = decide((profile_of(ground, 0, False), profile_of(ground, 1, False)), seen, min_px, max_px)
     # The beats of a trace are regular too, but only a grid has lines in both directions.

@@ -29,6 +29,8 @@ _LEAST_SPACING_PX = 2.4
 _MIN_BETWEEN = 0.3  # grey levels
 _ALIKE = 0.3  # of the contrast of other lines of the family
 _MAX_ERROR = 0.02  # above it a spacing proves nothing, not even that pixels are not square
+_OFF_PLACE = 0.05  # of the spacing
+_KNOWN = 0.3  # share of strips without ink
 _AROUND_SCALE = 1.08
 
 
@@ -100,7 +102,15 @@ def find_rulings(profile: Profile, min_period_px: float, max_period_px: float) -
             continue
         if all(abs(np.log(ruling.spacing_px / other.spacing_px)) > _SAME for other in found):
             found.append(ruling)
-    return found
+    return [ruling for ruling in found if not any(_left_out(ruling, finer) for finer in found)]
+
+
+def _left_out(ruling: Ruling, finer: Ruling) -> bool:
+    """Tell whether a ruling is another one of which lines are left out; each fifth line may be a family."""
+    times = round(ruling.spacing_px / finer.spacing_px)
+    if times < 2 or (times == MINOR_PER_MAJOR and finer.mm is None):
+        return False
+    return abs(ruling.spacing_px / finer.spacing_px / times - 1) < _SAME
 
 
 def find_near(profile: Profile, px_per_mm: float) -> Ruling | None:
@@ -115,8 +125,8 @@ def find_near(profile: Profile, px_per_mm: float) -> Ruling | None:
     Returns
     -------
     Ruling or None
-        With `mm`; None where there are too few lines for a spacing that would tell anything, or where there are
-        more lines than those of this scale.
+        With `mm`; None where there are too few lines for a spacing that would tell anything, or more
+        than those of this scale.
     """
     best: Ruling | None = None
     for mm in (LARGE_SQUARE_MM, 1.0):
@@ -132,6 +142,37 @@ def find_near(profile: Profile, px_per_mm: float) -> Ruling | None:
             if best is None or found.error < best.error:
                 best = replace(found, mm=mm_found)
     return best
+
+
+def contradicts(profile: Profile, spacing_px: float) -> bool:
+    """
+    Tell whether lines are missing beside the strongest one: too few to measure may be enough to contradict.
+
+    Parameters
+    ----------
+    profile : Profile
+    spacing_px : float
+        Distance of the strong lines, as it is assumed.
+
+    Returns
+    -------
+    bool
+    """
+    spacing, n = spacing_px / profile.stretch, len(profile.darkness)
+    at = int(np.argmax(profile.darkness))
+    height = float(profile.darkness[at])
+    if height < _MIN_CONTRAST or persistence(profile.strips, at, 2.0 * n, spacing / 4) < _WHOLE_PERSISTENCE:
+        return False
+    reach = int(_OFF_PLACE * spacing) + 1
+    for k in range(-int(at / spacing), int((n - 1 - at) / spacing) + 1):
+        place = round(at + k * spacing)
+        near = slice(max(place - reach, 0), place + reach + 1)
+        inside = reach <= place < n - reach
+        if not k or not inside or np.isfinite(profile.strips[:, near]).mean() < _KNOWN:
+            continue
+        if profile.darkness[near].max() < _ALIKE * height:
+            return True
+    return False
 
 
 def _follow(
