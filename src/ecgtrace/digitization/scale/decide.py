@@ -264,7 +264,7 @@ def _scale(
         elif expected > _EXPECTED_LINES:
             doubts.append(f"{expected} {kind} lines were expected, and none are seen")
     else:
-        scales = _pooled(scales, (seen[0].error, seen[1].error))
+        scales = _pooled(scales, (seen[0], seen[1]))
         if abs(np.log(scales[0] / scales[1])) > _SQUARE:
             assumptions.append(f"pixels are not square: {scales[0]:.2f} x {scales[1]:.2f} px per mm")
             poorer = max(seen, key=lambda ruling: ruling.error)
@@ -285,10 +285,16 @@ def _scale(
     )
 
 
-def _pooled(scales: tuple[float, float], errors: tuple[float, float]) -> tuple[float, float]:
-    """Take one scale for both axes, weighted by their errors, where these do not contradict it."""
+def _pooled(scales: tuple[float, float], rulings: tuple[Ruling, Ruling]) -> tuple[float, float]:
+    """
+    Take one scale for both axes where their errors do not contradict it.
+
+    Lines of both lie as exactly as each other, so that an axis counts by their number and by the square of
+    the length that they span.
+    """
     off = abs(np.log(scales[0] / scales[1]))
-    if off > _CONSISTENT * np.hypot(*errors) or off > _SQUARE:
+    if off > _CONSISTENT * np.hypot(*(ruling.error for ruling in rulings)) or off > _SQUARE:
         return scales
-    pooled = float(np.exp(np.average(np.log(scales), weights=1 / np.square(errors))))
+    weights = [r.n_lines * float(np.ptp(r.positions_px)) ** 2 for r in rulings]
+    pooled = float(np.exp(np.average(np.log(scales), weights=weights)))
     return pooled, pooled

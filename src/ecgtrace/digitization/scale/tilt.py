@@ -104,6 +104,8 @@ def hough_slope(strips: FloatArray, centres_px: FloatArray, max_angle_deg: float
     x = (column + 1).astype(np.float64)
 
     def strength(slope: float, chosen: NDArray[np.bool_]) -> float:
+        if not chosen.any():  # no line near the middle of a very wide or high picture
+            return 0.0
         offset = np.rint(x[chosen] - slope * y[chosen]).astype(np.int64)
         votes = np.bincount(offset - offset.min(), weights=vote[chosen])
         smooth = votes[:-1] + votes[1:]  # a line that falls between two cells is no weaker
