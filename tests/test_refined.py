@@ -5,7 +5,7 @@ import pytest
 
 from ecgtrace.crops.drawn import DrawnCrops, Sheet
 from ecgtrace.digitization.refined import FEATURES, Calibration, RefinedDigitizer, _saturated
-from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
+from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
 
@@ -134,18 +134,6 @@ def test_wrong_options_are_refused(options, message):
 def test_a_calibration_needs_a_weight_for_each_feature():
     with pytest.raises(ConfigError, match="one for each"):
         Calibration(0.0, (1.0,))
-
-
-def test_a_grid_without_clear_lines_is_read_by_its_period(crop):
-    """Where the first method finds nothing; a picture without a grid gives its message, not the second's."""
-
-    def blind(image):
-        raise GridNotFoundError("the first method's message")
-
-    scale = RefinedDigitizer(grid=blind).find_scale(crop.image)
-    assert scale.px_per_mm_x == pytest.approx(crop.px_per_mm, rel=0.01)
-    with pytest.raises(GridNotFoundError, match="first method"):
-        RefinedDigitizer(grid=blind).find_scale(np.full((80, 300, 3), 255, np.uint8))
 
 
 def test_much_unclaimed_ink_is_the_trace_itself():
