@@ -1,12 +1,14 @@
 """
-Publish the evaluation of `refined`: its files into experiments/ptbxl_refined, its tables into the pages.
+Publish an evaluation of `refined`: its files into experiments/, its tables into the pages.
 
-    python scripts/publish_evaluation.py RUN_DIR
+    python scripts/publish_evaluation.py RUN_DIR            of the development test: experiments/ptbxl_refined
+    python scripts/publish_evaluation.py RUN_DIR external   of the external test: experiments/external
 
-RUN_DIR is what `evaluate.py digitizer=refined compare=[proposed,baseline]` left.
+RUN_DIR is what `evaluate.py digitizer=refined compare=[proposed,baseline]`, or `experiment=external`, left.
 
-Tables stand between `<!-- evaluation -->` or `<!-- demands -->` and `<!-- end -->` in README.md,
-MODEL_CARD.md and experiments/README.md, so that no number there is typed.
+Tables stand between `<!-- NAME -->` and `<!-- end -->` in README.md, MODEL_CARD.md and experiments/README.md,
+where NAME is `evaluation`, `demands` or `external`: no number there is typed. Pictures of crops are not
+published: the signals are others'.
 """
 
 import json
@@ -14,20 +16,13 @@ import shutil
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from ecgtrace.reporting import pages
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "experiments" / "ptbxl_refined"
 FILES = ("metrics.json", "provenance.json", "rows.csv")
 TABLES = ("all.md", "non_overlap.md", "overlap.md", "summary.csv")
-FIGURES = (
-    "distribution_r.png",
-    *(
-        f"overlay_{s}_refined_{which}.png"
-        for s in ("non_overlap", "overlap")
-        for which in ("median", "worst")
-    ),
-)
 PAGES = ("README.md", "MODEL_CARD.md", "experiments/README.md")
 DIGITIZERS = ("baseline", "proposed", "refined")
 SUBSETS = (("non_overlap", "no overlap"), ("overlap", "overlap"))
@@ -37,6 +32,14 @@ ROWS = (
     ("r_min", "worst r"),
     ("snr_mean", "mean SNR (dB)"),
     ("snr_median", "median SNR (dB)"),
+)
+EXTERNAL_ROWS = (
+    ("snr_mean", "mean SNR (dB)"),
+    ("snr_median", "median SNR (dB)"),
+    ("r_mean", "r"),
+    ("mse_mean", "MSE (mV²)"),
+    ("time0_error_median", "median of the error of time 0 (ms)"),
+    ("time0_error_p95", "its 95th percentile (ms)"),
 )
 PAPER = {  # Tables I and II of the paper: paper-ecg, proposed
     ("non_overlap", "mse_mean"): ("0.0015", "0.0010"),
@@ -61,6 +64,8 @@ DEMANDS = (
 def number(name: str, value: float) -> str:
     """Format a statistic as its kind is read."""
     if name.startswith("snr"):
+        return f"{value:.1f}"
+    if name.startswith("time0"):
         return f"{value:.1f}"
     if name.startswith("mse"):
         return f"{value:.4f}" if value >= 0.0005 else f"{value:.1e}"
@@ -107,19 +112,47 @@ def demands(metrics: dict) -> str:  # type: ignore[type-arg]
     return pages.table(["demand", "wanted", "found", "holds"], lines, n_text=4)
 
 
+def external(metrics: dict, rows: pd.DataFrame) -> str:  # type: ignore[type-arg]
+    """Return the table of all digitizers, and how their verdicts did."""
+    lines = []
+    for subset, title in SUBSETS:
+        of = metrics[subset]["digitizers"]
+        for name, what in EXTERNAL_ROWS:
+            cells = [cell(of[digitizer], name) for digitizer in DIGITIZERS]
+            lines.append([f"{title} (n={metrics[subset]['n_crops']}): {what}", *cells])
+        for what, tells in VERDICTS:
+            part = rows[rows["subset"] == subset]
+            counts = [str(int(tells(part[part["digitizer"] == name]).sum())) for name in DIGITIZERS]
+            lines.append([f"{title}: {what}", *counts])
+    head = ["", "baseline", "proposed", "**refined**"]
+    return pages.table(head, lines, n_text=len(head))
+
+
+VERDICTS = (
+    ("failed", lambda rows: rows["status"] == "failed"),
+    ("doubtful", lambda rows: rows["status"] == "doubtful"),
+    ("`ok` below 10 dB", lambda rows: (rows["status"] == "ok") & (rows["snr_db"] < 10)),
+    ("`doubtful` above 20 dB", lambda rows: (rows["status"] == "doubtful") & (rows["snr_db"] > 20)),
+)
+
+
 def main() -> None:
     """Copy the files and write the tables."""
-    source = Path(sys.argv[1])
+    source, is_external = Path(sys.argv[1]), sys.argv[2:] == ["external"]
+    folder = ROOT / "experiments" / ("external" if is_external else "ptbxl_refined")
+    folder.mkdir(exist_ok=True)
     metrics = json.loads((source / "metrics.json").read_text())
     for name in FILES:
-        shutil.copyfile(source / name, FOLDER / name)
+        shutil.copyfile(source / name, folder / name)
     for name in TABLES:
-        shutil.copyfile(source / "tables" / name, FOLDER / name)
-    for name in FIGURES:
-        shutil.copyfile(source / "figures" / name, FOLDER / "figures" / name)
+        shutil.copyfile(source / "tables" / name, folder / name)
+    if is_external:
+        tables = {"external": external(metrics, pd.read_csv(source / "rows.csv"))}
+    else:
+        tables = {"evaluation": evaluation(metrics), "demands": demands(metrics)}
     for page in PAGES:
         text = (ROOT / page).read_text()
-        for mark, table in (("evaluation", evaluation(metrics)), ("demands", demands(metrics))):
+        for mark, table in tables.items():
             if f"<!-- {mark} -->" in text:
                 text = pages.between_marks(text, mark, table)
         (ROOT / page).write_text(text)

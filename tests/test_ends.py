@@ -23,9 +23,9 @@ def ink_of(*lines):
     return np.max([line.coverage(SHAPE) for line in lines], axis=0)
 
 
-def settled(line, *others):
+def settled(line, *others, scale=SCALE):
     own = ink_of(line)
-    ends = settle_ends(line, ink_of(line, *others), own, SCALE)
+    ends = settle_ends(line, ink_of(line, *others), own, scale)
     return ends.line, ends.notes
 
 
@@ -93,3 +93,29 @@ def test_a_neighbours_steep_wave_is_no_bar():
     wave = line_of([(55, 0), (62, LEVEL + 30), (70, 0)])
     found, _ = settled(line, wave)
     assert found.x_px[0] == 40
+
+
+@pytest.mark.parametrize("side", ["start", "end"])
+def test_what_runs_along_a_line_of_the_grid_to_the_edge_is_left_out(side):
+    """A dark grid's line, of which 0.6 is left in the ink, goes on at the level where the trace ends."""
+    trace = line_of([(60, LEVEL), (80, LEVEL - 4), (100, LEVEL), *BEAT, (580, LEVEL)])
+    line = line_of([(0, LEVEL), (80, LEVEL - 4), (100, LEVEL), *BEAT, (580, LEVEL)])
+    line = Stroke(
+        line.x_px, np.where(line.x_px < 60, LEVEL, np.interp(line.x_px, trace.x_px, trace.y_px)), 1.2, 1.2
+    )
+    ink = np.maximum(0.6 * ink_of(line_of([(0, LEVEL), (639, LEVEL)])), ink_of(trace))
+    wanted = 60.0
+    if side == "end":
+        line, ink, wanted = mirrored(line), ink[:, ::-1], SHAPE[1] - 1 - 60.0
+    scale = GridScale(PX, PX, confidence=1.0, lines_y=(LEVEL - 40, LEVEL, LEVEL + 40))
+    found, notes = settle_ends(line, ink, np.ones(SHAPE, np.float32), scale)
+    end = found.x_px[0] if side == "start" else found.x_px[-1]
+    assert end == pytest.approx(wanted, abs=4)
+    assert notes == (f"what ran along a line of the grid at the {side} was left out",)
+
+
+def test_a_trace_on_a_line_of_the_grid_up_to_the_edge_is_read():
+    line = line_of([(0, LEVEL), *BEAT, (639, LEVEL)])
+    scale = GridScale(PX, PX, confidence=1.0, lines_y=(LEVEL - 40, LEVEL, LEVEL + 40))
+    found, notes = settled(line, scale=scale)
+    assert found.x_px[0] == 0 and found.x_px[-1] == 639 and notes == ()

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates, uniform_filter1d
 
 from ecgtrace.digitization.ink import runs
 from ecgtrace.digitization.stroke import Stroke
@@ -27,6 +28,10 @@ _FLANK_MM = 0.6  # a flank takes no more of the paper
 _BAR_MM = (2.5, 1.6)  # least height, largest width
 _BESIDE_MM = 1.2  # from the middle of a bar to the first ink seen beside it, at the most
 _ABOUT_MM = 0.8  # a bar that the trace runs through is seen this far above and below it
+_EDGE_MM = 0.5  # from the picture's edge to a line that runs up to it
+_ON_GRID_MM = 0.3  # half of a thick line of the grid
+_GRID_MM = 1.0  # a shorter stretch costs little
+_PALE = 0.85  # of the trace's usual density
 _SURE = 0.5
 _PULSE_MM = (8.0, 11.0)  # height of a pulse's flank beside a wandering line
 _STRANGE = 0.4  # probability of the target below which ink is somebody else's
@@ -61,6 +66,10 @@ def settle_ends(
     for side in ("start", "end"):
         if side == "end":
             line, ink, target = _mirrored(line, ink.shape[1]), ink[:, ::-1], target[:, ::-1]
+        grid_px = _grid_end_px(line, ink, scale)
+        if grid_px is not None:
+            line = _from(line, grid_px)
+            notes.append(f"what ran along a line of the grid at the {side} was left out")
         pulse_px = _pulse_end_px(line, scale)
         if pulse_px is not None:
             line = _from(line, pulse_px)
@@ -87,6 +96,32 @@ def _from(line: Stroke, x_px: float) -> Stroke:
         x_px=np.concatenate([[x_px], line.x_px[keep]]),
         y_px=np.concatenate([[y_px], line.y_px[keep]]),
     )
+
+
+def _grid_end_px(line: Stroke, ink: NDArray[np.float32], scale: GridScale) -> float | None:
+    """
+    Column up to which a line follows a line of the grid from the picture's edge; None where it does not.
+
+    Of a grid as dark as the trace some is left in the ink, but less than where the trace lies on it.
+    """
+    mm_x, mm_y = scale.px_per_mm_x, scale.px_per_mm_y
+    lines = np.asarray(scale.lines_y)
+    if line.x_px[0] > _EDGE_MM * mm_x or not len(lines):
+        return None
+    x = np.arange(np.ceil(line.x_px[0]), line.x_px[-1])
+    y = np.interp(x, line.x_px, line.y_px)
+    if np.abs(lines - y[0]).min() > _ON_GRID_MM * mm_y:
+        return None
+    level = float(np.median(y[: max(1, round(mm_x))]))
+    off = np.flatnonzero(np.abs(y - level) > _FLAT_MM / 2 * mm_y)
+    length = int(off[0]) if len(off) else len(x)
+    density = map_coordinates(np.minimum(ink, 1), [y, x], order=1, mode="nearest")
+    usual = float(np.median(density))
+    full = np.flatnonzero(uniform_filter1d(density, max(1, round(mm_x / 2))) > _PALE * usual)
+    length = min(length, int(full[0]) if len(full) else length)
+    if length < _GRID_MM * mm_x or float(density[:length].mean()) > _PALE * usual:
+        return None
+    return float(x[min(length, len(x) - 1)])
 
 
 def _pulse_end_px(line: Stroke, scale: GridScale) -> float | None:
