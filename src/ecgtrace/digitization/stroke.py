@@ -13,20 +13,16 @@ References
        Lecture Notes in Mathematics 630, 1978. https://doi.org/10.1007/BFb0067700
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, solveh_banded
 
+from ecgtrace.digitization.stroke_sums import REACH_EDGES, Canvas, accumulate, cover, find_nearest
 from ecgtrace.types import FloatArray
-
-_REACH_EDGES = 3.0  # so many softnesses from its edge, a stroke covers 0.1 % of a pixel
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +58,11 @@ class Stroke:
     def coverage(self, shape: tuple[int, int]) -> NDArray[np.float32]:
         """Return the share of each pixel of an image that the stroke covers."""
         out = np.zeros(shape, np.float32)
-        canvas = _Canvas.of(shape)
-        reach = self.half_width_px + _REACH_EDGES * self.edge_px
-        n = _find_nearest(self.x_px, self.y_px, reach, 1, *canvas)
+        canvas = Canvas.of(shape)
+        reach = self.half_width_px + REACH_EDGES * self.edge_px
+        n = find_nearest(self.x_px, self.y_px, reach, 1, *canvas)
         shape_of_line = (self.half_width_px, self.cap_px, self.edge_px, self.joins)
-        _cover(
+        cover(
             out,
             len(self.x_px),
             *shape_of_line,
@@ -115,156 +111,6 @@ class FitOptions:
 DEFAULT_FIT = FitOptions()
 
 
-class _Canvas(NamedTuple):
-    """What `_find_nearest` writes on, made once for many strokes: nothing is wiped in between."""
-
-    squared: FloatArray  # distance of a pixel to the centre line
-    segment: NDArray[np.int32]
-    place: FloatArray  # on the segment, 0 to 1
-    turn: NDArray[np.int32]  # when the pixel was last written
-    pixels: NDArray[np.int32]  # row and column of those written
-
-    @classmethod
-    def of(cls, shape: tuple[int, int]) -> "_Canvas":
-        """Return one for an image of this shape."""
-        size = shape[0] * shape[1]
-        return cls(
-            np.empty(shape),
-            np.empty(shape, np.int32),
-            np.empty(shape),
-            np.zeros(shape, np.int32),
-            np.empty((size, 2), np.int32),
-        )
-
-
-@njit(cache=True, fastmath=True)
-def _find_nearest(px, py, reach, now, squared, segment, place, turn, pixels):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """
-    Find the point of a polyline that is nearest to each pixel within reach; return how many there are.
-
-    Segment by segment: a steep wave is tall, but each of its segments is narrow.
-    """
-    height, width = squared.shape
-    limit = reach * reach
-    n = 0
-    for k in range(len(px) - 1):
-        ax, ay, bx, by = px[k], py[k], px[k + 1], py[k + 1]
-        dx, dy = bx - ax, by - ay
-        scale = 1.0 / (dx * dx + dy * dy)
-        left = max(0, math.ceil(min(ax, bx) - reach))
-        right = min(width - 1, math.floor(max(ax, bx) + reach))
-        top = max(0, math.ceil(min(ay, by) - reach))
-        bottom = min(height - 1, math.floor(max(ay, by) + reach))
-        for r in range(top, bottom + 1):
-            for c in range(left, right + 1):
-                t = ((c - ax) * dx + (r - ay) * dy) * scale
-                t = min(max(t, 0.0), 1.0)
-                ex, ey = c - ax - t * dx, r - ay - t * dy
-                d = ex * ex + ey * ey
-                if d >= limit:
-                    continue
-                if turn[r, c] != now:
-                    turn[r, c] = now
-                    pixels[n, 0], pixels[n, 1] = r, c
-                    n += 1
-                elif d >= squared[r, c]:
-                    continue
-                squared[r, c], segment[r, c], place[r, c] = d, k, t
-    return n
-
-
-@njit(cache=True, fastmath=True)
-def _cover(out, n_vertices, half_width, cap, edge, joins, n, squared, segment, place, pixels):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    for i in range(n):
-        r, c = pixels[i]
-        k, t = segment[r, c], place[r, c]
-        at_end = (k == 0 and t == 0.0) or (k == n_vertices - 2 and t == 1.0)
-        at_join = joins and (t == 0.0 or t == 1.0)
-        radius = cap if at_end or at_join else half_width
-        out[r, c] = 0.5 * math.erfc((math.sqrt(squared[r, c]) - radius) / (1.4142135623730951 * edge))
-
-
-@njit(cache=True, fastmath=True)
-def _add(normal, gradient, i, nx, ny, t, w, residual):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Add one pixel, whose model grows by n as its segment's point at t moves, to the normal equations."""
-    j = (nx * (1 - t), ny * (1 - t), nx * t, ny * t)
-    for a in range(4):
-        gradient[i + a] += w * j[a] * residual
-        for b in range(a + 1):
-            normal[a - b, i + b] += w * j[a] * j[b]
-
-
-@njit(cache=True, fastmath=True)
-def _accumulate(  # type: ignore[no-untyped-def]
-    ink,
-    claim,
-    others,
-    px,
-    py,
-    half_width,
-    cap,
-    edge,
-    darkness,
-    joins,
-    normal,
-    gradient,
-    shape_normal,
-    shape_gradient,
-    now,
-    squared,
-    segment,
-    place,
-    turn,
-    pixels,
-):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """
-    Sum the normal equations of all pixels; return the cost.
-
-    The unknowns are x and y of the vertices by turns. A pixel mixes the two ends of one segment, so that
-    `normal` holds the diagonal and three bands below it. `shape_*` are those of half-width, cap, edge,
-    darkness, and x of the two ends.
-    """
-    n = len(px)
-    cost = 0.0
-    slope = 1.0 / (math.sqrt(2 * math.pi) * edge)
-    for i in range(
-        _find_nearest(px, py, half_width + _REACH_EDGES * edge, now, squared, segment, place, turn, pixels)
-    ):
-        r, c = pixels[i]
-        k, t = segment[r, c], place[r, c]
-        d = math.sqrt(squared[r, c])
-        at_start = k == 0 and t == 0.0
-        at_end = k == n - 2 and t == 1.0
-        is_round = at_start or at_end or (joins and (t == 0.0 or t == 1.0))
-        z = (d - (cap if is_round else half_width)) / edge
-        cover = 0.5 * math.erfc(z / 1.4142135623730951)
-        left = 1.0 - others[r, c]
-        model = darkness * (1.0 - left * (1.0 - cover))
-        residual = ink[r, c] - model
-        # Paper speaks against the stroke wherever it lies; ink speaks for it as far as it is its own.
-        w = claim[r, c] if residual > 0 else 1.0
-        bell = darkness * left * slope * math.exp(-0.5 * z * z)  # - d model / d d
-        cost += w * residual * residual
-        nx, ny = 0.0, 0.0
-        if d > 1e-9:
-            nx = (c - px[k] - t * (px[k + 1] - px[k])) / d
-            ny = (r - py[k] - t * (py[k + 1] - py[k])) / d
-        _add(normal, gradient, 2 * k, bell * nx, bell * ny, t, w, residual)
-        j = (
-            0.0 if is_round else bell,
-            bell if is_round else 0.0,
-            bell * z,
-            model / darkness,
-            bell * nx if at_start else 0.0,
-            bell * nx if at_end else 0.0,
-        )
-        for a in range(6):
-            shape_gradient[a] += w * j[a] * residual
-            for b in range(a + 1):
-                shape_normal[a, b] += w * j[a] * j[b]
-    return cost
-
-
 def fit_stroke(
     ink: NDArray[np.float32],
     stroke: Stroke,
@@ -298,7 +144,7 @@ def fit_stroke(
     claim = np.ascontiguousarray(claim, np.float32)
     others = np.zeros_like(ink) if others is None else np.ascontiguousarray(others, np.float32)
     ends = (float(stroke.y_px[0]), float(stroke.y_px[-1]))
-    fit = _Fit(ink, claim, others, options, free_ends, stroke.x_px.copy(), ends, _Canvas.of(ink.shape))
+    fit = _Fit(ink, claim, others, options, free_ends, stroke.x_px.copy(), ends, Canvas.of(ink.shape))
     final_edge = stroke.edge_px
     for edge in options.coarse_edges_px:
         if edge > final_edge:
@@ -371,7 +217,7 @@ class _Fit:
     free_ends: tuple[bool, bool]
     grid: FloatArray
     ends: tuple[float, float]
-    canvas: _Canvas
+    canvas: Canvas
     turns: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
@@ -384,7 +230,7 @@ class _Fit:
         n = len(stroke.x_px)
         normal, gradient = np.zeros((5, 2 * n)), np.zeros(2 * n)
         shape_normal, shape_gradient = np.zeros((6, 6)), np.zeros(6)
-        cost = _accumulate(
+        cost = accumulate(
             self.ink,
             self.claim,
             self.others,
