@@ -238,6 +238,18 @@ def test_ink_is_darker_than_the_rulings_it_lies_on():
     assert not ink[45:].any()
 
 
+def test_dashes_of_a_copy_are_no_ink():
+    darkness = np.zeros((60, 200), np.uint8)
+    columns = np.arange(200)
+    darkness[(np.arange(60) % 10 < 4), 20:200:40] = 200
+    for row in range(3):
+        darkness[20 + row + columns // 10, columns] = 200
+    assert ink_mask(darkness)[0][3, 20] == 1
+    ink, _ = ink_mask(darkness, broken=True)
+    assert ink[3, 20] == 0
+    assert ink[21, 3] == 1
+
+
 def test_black_around_the_paper_is_cut_off():
     image = np.zeros((80, 100, 3), np.uint8)
     image[20:70, 10:95] = 230
@@ -296,6 +308,15 @@ def test_which_family(weak):
     assert not has_major_lines(comb(12), 3.3, 12)
     assert not has_major_lines(comb(12, strength=(1, 0.7, 0.9, 0.6, 0.95)), 3.3, 12)  # only uneven print
     assert not has_major_lines(comb(12, strength=(1, 0.3, 0.9, 0.3, 0.3)), 3.3, 12)  # two of five are strong
+
+
+def test_the_fifth_lines_may_be_of_another_colour_alone():
+    """Purple lines, and green ones as far from the paper: the darkest channel does not tell them apart."""
+    fifth = comb(12, strength=(1, 0, 0, 0, 0))
+    others = comb(12, strength=(0, 1, 1, 1, 1))
+    colour = np.stack([fifth + 0.8 * others, others, fifth], axis=1)
+    assert not has_major_lines(colour.max(axis=1), 3.3, 12)
+    assert has_major_lines(colour, 3.3, 12)
 
 
 def test_evened_lets_weak_lines_count():

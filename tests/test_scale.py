@@ -57,11 +57,13 @@ def test_dots_that_one_bit_left_and_broken_lines():
     for x in range(3, 1000, 8):
         image[3::8, x] = 0
     assert_scale(image, 8)
-    dashed = crop(8, minor=None, major=None)
+    dashed = paper(8, minor=None, major=None, height=170)
+    along = np.arange(1000)
     for at in range(5, 1000, 40):
-        dashed[np.arange(at % 7, at % 7 + 250) % 10 < 6, at] = 0
-        if at < 250:
-            dashed[at, np.arange(at % 7, at % 7 + 1000) % 10 < 6] = 0
+        dashed[(along[:170] + 3 * at // 40) % 11 < 6, at : at + 2] = 0
+        if at < 170:
+            dashed[at : at + 2, (along + at // 40) % 11 < 6] = 0
+    dashed = with_trace(dashed, 8, stroke_mm=0.5)
     assert_scale(dashed, 8)
 
 
@@ -70,7 +72,7 @@ def test_yellow_paper_and_white_on_black():
     image = crop(8, minor=(255, 225, 170), major=(255, 180, 170))
     tinted = np.minimum(image, np.array([255, 250, 170], np.uint8))
     assert_scale(tinted, 8)
-    assert_scale(255 - image, 8)
+    assert_scale(255 - crop(15.64), 15.64)
 
 
 def test_black_beside_the_paper_changes_nothing():

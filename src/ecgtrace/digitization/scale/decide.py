@@ -28,7 +28,8 @@ _CLEAR = 0.4  # share of the profile that lines have to explain
 _TOLD = 5.0  # two families of lines are seen
 _NOT_TOLD = 2.0  # and would be taken for one
 _LEAST_WEIGHT = -10.0  # below it a reading makes no sense
-_LEAST_WEIGHT_ALONE = -7.5  # of one family along one axis: own crops have -7.1 and more, beats -8 and less
+_LEAST_WEIGHT_ALONE = -9.5  # of one family along one axis
+_LEAST_WEIGHT_FEW = -7.5  # of a few lines: beats have -8 and less
 _HOPELESS = 8.0  # less likely than the best, before the other axis is asked
 _EXPECTED_LINES = 8  # from which on it is odd to see none
 _EXACT = 0.01  # standard error
@@ -109,11 +110,8 @@ def decide(profiles: tuple[Profile, Profile], look: Look, min_px: float, max_px:
         if best is None:
             continue
         # One family along one axis could be the beats of a trace: then every line must be whole.
-        if (
-            len(best.seen) == 1
-            and not best.told
-            and not (best.own.whole and best.weight > _LEAST_WEIGHT_ALONE)
-        ):
+        least = _LEAST_WEIGHT_ALONE if best.own.many else _LEAST_WEIGHT_FEW
+        if len(best.seen) == 1 and not best.told and not (best.own.whole and best.weight > least):
             continue
         return _scale(best, look, profiles, *_certainty(readings, best, look))
     return None
@@ -233,6 +231,8 @@ def _certainty(readings: list[_Reading], best: _Reading, look: Look) -> tuple[fl
         doubts.append(
             f"the grid can be read in more than one way, this one with probability {probability:.2f}"
         )
+    if len(best.seen) == 1 and not best.told and not best.own.many:
+        doubts.append(f"the scale rests on {best.own.n_lines} lines along one axis")
     if best.weight < _LEAST_WEIGHT:
         doubts.append(
             f"the scale is not that of a lead: {duration_s:.1f} s long, "

@@ -24,6 +24,7 @@ _MIN_PRESENT = 0.7  # share of the expected lines that are seen
 _MIN_PERSISTENCE = 0.75  # noise gives 0.5 to 0.65, a grid 0.8 and more
 _WHOLE_PERSISTENCE = 0.95  # a trace reaches 0.9
 _WHOLE_EXPLAINED = 0.4
+_MANY_LINES = 10
 _PARTS = (2, 3, 4)  # a comb of 2, 3, 4, 6, 8 or 9 mm is one of 1 mm with lines left out
 _LEAST_SPACING_PX = 2.4
 _MIN_BETWEEN = 0.3  # grey levels
@@ -73,7 +74,12 @@ class Ruling:
     @property
     def whole(self) -> bool:
         """Tell whether the lines go from edge to edge and are all there is: beats are not so."""
-        return self.persistence >= _WHOLE_PERSISTENCE and self.explained >= _WHOLE_EXPLAINED
+        return self.persistence >= _WHOLE_PERSISTENCE and (self.explained >= _WHOLE_EXPLAINED or self.many)
+
+    @property
+    def many(self) -> bool:
+        """Tell whether there are more lines than a crop usually shows beats."""
+        return self.n_lines >= _MANY_LINES
 
     @property
     def n_lines(self) -> int:
@@ -97,7 +103,9 @@ def find_rulings(profile: Profile, min_period_px: float, max_period_px: float) -
     """
     found: list[Ruling] = []
     for period, explained in candidate_periods(profile.evened, min_period_px, max_period_px):
-        ruling = _follow(profile, period, explained) if explained >= _MIN_EXPLAINED else None
+        if explained < _MIN_EXPLAINED or any(_is_told_by(period * profile.stretch, finer) for finer in found):
+            continue
+        ruling = _follow(profile, period, explained)
         if ruling is None or ruling.n_lines < MIN_LINES or ruling.spacing_px < min_period_px:
             continue
         if all(abs(np.log(ruling.spacing_px / other.spacing_px)) > _SAME for other in found):
@@ -111,6 +119,12 @@ def _left_out(ruling: Ruling, finer: Ruling) -> bool:
     if times < 2 or (times == MINOR_PER_MAJOR and finer.mm is None):
         return False
     return abs(ruling.spacing_px / finer.spacing_px / times - 1) < _SAME
+
+
+def _is_told_by(spacing_px: float, finer: Ruling) -> bool:
+    """Tell whether a spacing is some millimetres of a ruling whose two families are seen."""
+    times = round(spacing_px / finer.spacing_px)
+    return finer.mm == 1.0 and times > 0 and abs(spacing_px / finer.spacing_px / times - 1) < _SAME
 
 
 def find_near(profile: Profile, px_per_mm: float) -> Ruling | None:
