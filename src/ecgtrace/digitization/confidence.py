@@ -31,8 +31,8 @@ class Calibration:
         One for each of `FEATURES`.
     """
 
-    intercept: float = 5.163
-    weights: tuple[float, ...] = (-0.447, 0.885, -0.831, -0.261, -0.306, -0.789, -3.121)
+    intercept: float = 5.661
+    weights: tuple[float, ...] = (-0.382, 0.523, -0.464, -0.539, -0.272, -1.148, -3.191)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", tuple(self.weights))

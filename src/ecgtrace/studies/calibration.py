@@ -95,7 +95,7 @@ def fit(cfg: DictConfig) -> Calibration:
     print(f"# at commit {state}: {len(right)} samples of")
     print("# " + ", ".join(f"{count} crops {SUBSETS[name]}" for name, count in crops.items()))
     print("calibration:")
-    print("  _target_: ecgtrace.digitization.refined.Calibration")
+    print("  _target_: ecgtrace.digitization.confidence.Calibration")
     print(f"  intercept: {calibration.intercept:.3f}")
     print(f"  weights: [{', '.join(f'{w:.3f}' for w in calibration.weights)}]  # {', '.join(FEATURES)}")
     return calibration
