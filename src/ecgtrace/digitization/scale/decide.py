@@ -15,7 +15,7 @@ from ecgtrace.digitization.scale.ruling import Ruling, contradicts, find_near, f
 from ecgtrace.types import GridScale
 from ecgtrace.units import LARGE_SQUARE_MM, px_to_s
 
-# Logarithmic penalties, in units of a log likelihood.
+# Penalties, in units of a log likelihood; by eye on the crops of scripts/check_scale.py with seed=0.
 _NOT_QUITE_SQUARE = 2.0
 _FAX = 3.0
 _ODD_RATIO = 6.0
@@ -258,7 +258,8 @@ def _scale(
         kind, length_px = (("vertical", look.width_px), ("horizontal", look.height_px))[axis]
         assumptions.append(f"square pixels: too few {kind} lines to measure")
         spacing_px = scales[0] * (LARGE_SQUARE_MM if best.told else best.mm)
-        expected = int(length_px / spacing_px)
+        small_px = min(spacing_px, best.own.spacing_px)
+        expected = int(length_px / small_px)
         if contradicts(profiles[axis], spacing_px):
             doubts.append(f"the few {kind} lines are not where square pixels would have them")
         elif expected > _EXPECTED_LINES:
