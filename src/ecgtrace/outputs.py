@@ -57,15 +57,15 @@ class FileResult:
         Share of samples that are not NaN.
     mean_confidence : float or None
         Of all samples, 0 where not recovered.
-    digitizer, model : str
-    seconds : float
-        For reading, digitizing and writing.
     content : {"lead", "page"}
         What it was taken for.
     layout : str or None
         Of a page, as `3x4+1`.
     lead_names : str or None
         Of a page, as `I II III`.
+    digitizer, model : str
+    seconds : float
+        For reading, digitizing and writing.
     """
 
     source: str
@@ -83,12 +83,12 @@ class FileResult:
     duration_s: float | None
     recovered: float | None
     mean_confidence: float | None
+    content: str
+    layout: str | None
+    lead_names: str | None
     digitizer: str
     model: str
     seconds: float
-    content: str | None = None
-    layout: str | None = None
-    lead_names: str | None = None
 
 
 COLUMNS = tuple(field.name for field in fields(FileResult))

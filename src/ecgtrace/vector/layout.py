@@ -22,7 +22,9 @@ _NAME_INSIDE_MM = 8.0  # a name so far from where its row begins names what begi
 _SAME_ROW = 0.3  # of the distance of rows: names and traces of a row, once their common distance is known
 _BAR_MM = 12.0  # a bar so near to a name parts the columns
 _OVERLAP_MM = 1.0
-_NUMBERED_MM = 4.0
+_ROUNDED_MM = 0.025  # half a sample at 500 Hz and 25 mm/s
+_NUMBERED_MM = 4.0  # numbers of one row stand at one height
+_NUMBER_DIGITS, _FEWEST_NUMBERS = 3, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +65,7 @@ class PageLayout:
     pieces : tuple of Piece
         By row, then from left to right.
     row_y : tuple of float
-        Zero line of each row, by the median.
+        Height of each row: by the median, or, where rows go on, of the numbers printed in each.
     continued : bool
         Whether each row goes on where the row above ended.
     doubts, notes : tuple of str
@@ -110,10 +112,10 @@ def find_layout(lines: PageLines, words: Sequence[Word], per_mm: float) -> PageL
         notes.extend(note)
     pieces = _columns(pieces, per_mm)
     unnamed = sum(not piece.name for piece in pieces)
-    continued = unnamed == len(pieces) and _is_numbered(words, rows, row_y, per_mm)
-    if continued:
+    numbered = _numbered(words, rows, per_mm) if unnamed == len(pieces) else None
+    if numbered is not None:
         notes.append("rows are numbered in seconds: each goes on where the row above ended")
-        return PageLayout(f"1 lead in {len(rows)} rows", tuple(pieces), row_y, True, (), tuple(notes))
+        return PageLayout(f"1 lead in {len(rows)} rows", tuple(pieces), numbered, True, (), tuple(notes))
     if unnamed:
         doubts.append(f"{unnamed} of {len(pieces)} traces have no name that could be read")
     return PageLayout(
@@ -179,7 +181,7 @@ def _names_of_rows(names: Sequence[_Name], row_y: Sequence[float], per_mm: float
     Printers put names above or below their traces, all at one height. The distance that gives most rows a
     name is taken, the smallest of equals; a row may stay without.
     """
-    gap = min((b - a for a, b in pairwise(row_y)), default=2 * _NAME_MM * per_mm)
+    gap = float(np.median(np.diff(row_y))) if len(row_y) > 1 else 2 * _NAME_MM * per_mm
     reach = min(_SAME_ROW * gap, _NAME_MM * per_mm / 2)
     best: tuple[int, int, float] = (0, 0, 0.0)
     shift = 0.0
@@ -225,7 +227,7 @@ def _pieces(
         cuts = [start]
         for name in inside:
             at, by_bar = _break(name, trace, bars, first[-1] if first else None, per_mm)
-            cuts.append(at)
+            cuts.append(_nearest_vertex(at, trace, per_mm))
             if not by_bar:
                 notes.append("columns were told by the places of the names: no bars part them")
         # Of several names before a trace the nearest is its own.
@@ -253,6 +255,12 @@ def _break(
     return name.x - (0.0 if first is None else first.x - float(trace.x[0])), False
 
 
+def _nearest_vertex(at: float, trace: Line, per_mm: float) -> float:
+    """Return the place of the vertex that is as good as there: places of letters and bars are rounded."""
+    nearest = float(trace.x[int(np.argmin(np.abs(trace.x - at)))])
+    return nearest if abs(nearest - at) <= _ROUNDED_MM * per_mm else at
+
+
 def _columns(pieces: Sequence[Piece], per_mm: float) -> list[Piece]:
     """Number the columns by where pieces begin."""
     starts = sorted(piece.start for piece in pieces)
@@ -277,25 +285,27 @@ def _layout_name(pieces: Sequence[Piece]) -> str:
     return ",".join(str(count) for count in counts)
 
 
-def _is_numbered(
-    words: Sequence[Word], rows: Sequence[Sequence[Line]], row_y: Sequence[float], per_mm: float
-) -> bool:
-    """Tell whether numbers run through the rows, one by one, at equal distances: a lead over several rows."""
+def _numbered(
+    words: Sequence[Word], rows: Sequence[Sequence[Line]], per_mm: float
+) -> tuple[float, ...] | None:
+    """
+    Return the height of the numbers of each row where numbers run through the rows one by one; else None.
+
+    Such a page shows one lead over several rows.
+    """
     if len(rows) < 2 or any(len(row) != 1 for row in rows):
-        return False
-    numbers = sorted(
-        (round(word.y / (_NUMBERED_MM * per_mm)), word.x, int(word.text))
-        for word in words
-        if word.text.isdecimal() and len(word.text) <= 3
-    )
-    lines: dict[int, list[tuple[float, int]]] = {}
-    for y, x, number in numbers:
-        lines.setdefault(y, []).append((x, number))
-    runs = [line for line in lines.values() if len(line) >= 3 and _counts_up(line)]
-    if len(runs) != len(rows):
-        return False
-    return all(before[-1][1] + 1 == after[0][1] for before, after in pairwise(runs))
+        return None
+    lines: dict[int, list[tuple[float, float, int]]] = {}
+    for word in words:
+        if word.text.isdecimal() and len(word.text) <= _NUMBER_DIGITS:
+            height = round(word.y / (_NUMBERED_MM * per_mm))
+            lines.setdefault(height, []).append((word.x, word.y, int(word.text)))
+    ordered = [sorted(lines[height]) for height in sorted(lines)]
+    runs = [line for line in ordered if len(line) >= _FEWEST_NUMBERS and _counts_up(line)]
+    if len(runs) != len(rows) or any(before[-1][2] + 1 != after[0][2] for before, after in pairwise(runs)):
+        return None
+    return tuple(float(np.median([y for _, y, _ in run])) for run in runs)
 
 
-def _counts_up(line: Sequence[tuple[float, int]]) -> bool:
-    return all(b[1] == a[1] + 1 for a, b in pairwise(line))
+def _counts_up(line: Sequence[tuple[float, float, int]]) -> bool:
+    return all(after[2] == before[2] + 1 for before, after in pairwise(line))

@@ -9,6 +9,9 @@ from ecgtrace.documents.source import VectorPath
 from ecgtrace.types import FloatArray
 
 _TOUCH_PT = 0.03  # ends of two pieces of one line, as rounded by the writers seen
+_CHUNK_MM = 20.0  # pieces of a trace are shorter; 127 vertices are 6 mm at 500 Hz and 25 mm/s
+_CHUNK_VERTICES = 10
+_CHUNK_STEPS = 2.5  # of a piece's own steps lie between it and the next
 _FEWEST_VERTICES = 20
 _SHORTEST_MM = 10.0  # 0.4 s at 25 mm/s, shorter than a beat
 _BACK_MM = 0.05  # a step to the left is a rounding, or the line is no trace
@@ -18,6 +21,7 @@ _LEVEL_MM = 0.1  # a level of a calibration pulse is so even
 _PULSE_MM = (1.5, 42.0)  # height: 2.5 mm/mV to 40 mm/mV, with a margin
 _PULSE_WIDTH_MM = (1.0, 22.0)  # 0.2 s are 2.5 to 20 mm
 _BAR_MM = 3.0  # what stands between two columns
+_GRID_LINES = 10  # equal upright lines; bars of one row are fewer
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +63,7 @@ class PageLines:
     bars: tuple[tuple[float, float, float], ...]
 
 
-def sort_lines(paths: Sequence[VectorPath], per_mm: float, grid_x: Sequence[float]) -> PageLines:
+def sort_lines(paths: Sequence[VectorPath], per_mm: float) -> PageLines:
     """
     Tell traces, pulses and bars apart.
 
@@ -69,12 +73,10 @@ def sort_lines(paths: Sequence[VectorPath], per_mm: float, grid_x: Sequence[floa
         Of an upright page.
     per_mm : float
         Points per millimetre.
-    grid_x : sequence of float
-        Places of the grid's vertical lines: lines of the most frequent style there are no bars.
     """
     traces: list[Line] = []
     pulses: list[Pulse] = []
-    for line in chained(paths):
+    for line in chained(paths, per_mm):
         pulse = as_pulse(line.points, per_mm)
         if pulse is not None:
             pulses.append(pulse)
@@ -84,12 +86,18 @@ def sort_lines(paths: Sequence[VectorPath], per_mm: float, grid_x: Sequence[floa
             traces.append(rest)
             pulses.extend(cut)
     kept = [trace for trace in traces if not _is_flat(trace, per_mm) or len(trace.x) >= _SURE_VERTICES]
-    return PageLines(tuple(kept), tuple(pulses), _bars(paths, per_mm, len(grid_x)))
+    return PageLines(tuple(kept), tuple(pulses), _bars(paths, per_mm))
 
 
-def chained(paths: Sequence[VectorPath]) -> list[Line]:
-    """Join pieces of one style whose ends touch, in the order in which they are drawn."""
+def chained(paths: Sequence[VectorPath], per_mm: float) -> list[Line]:
+    """
+    Join pieces of one style, in the order in which they are drawn.
+
+    Pieces whose ends touch are one line; so are short ones of many vertices, drawn one after the other, where
+    the next begins one step of time later.
+    """
     chains: list[list[FloatArray]] = []
+    full: list[int] = []  # vertices of a chain's first piece; 0 once pieces touched
     styles: list[tuple[tuple[int, int, int], float]] = []
     ends: dict[tuple[object, int, int], int] = {}
 
@@ -104,15 +112,35 @@ def chained(paths: Sequence[VectorPath]) -> list[Line]:
         if hit is None and len(points) == 2:  # a single line may have been drawn from its other end
             hit = next((ends[key] for key in keys(style, points[1]) if key in ends), None)
             points = points if hit is None else points[::-1]
+        if hit is None and chains and styles[-1] == (path.colour, path.width):
+            hit = len(chains) - 1 if _is_next_chunk(chains[-1][-1], points, full[-1], per_mm) else None
+            if hit is not None:
+                chains[hit].append(points[:1])
+        elif hit is not None:
+            full[hit] = 0
         if hit is None:
             hit = len(chains)
             chains.append([points])
+            full.append(len(points))
             styles.append((path.colour, path.width))
         else:
             ends.pop(keys(style, chains[hit][-1][-1])[0], None)
             chains[hit].append(points[1:])
         ends[keys(style, points[-1])[0]] = hit
     return [Line(np.concatenate(chain), *style) for chain, style in zip(chains, styles, strict=True)]
+
+
+def _is_next_chunk(last: FloatArray, points: FloatArray, full: int, per_mm: float) -> bool:
+    """
+    Tell whether a piece goes on one step of time after the last piece of a chain.
+
+    That one must be short and as long as the chain's first: a shorter one was the end of its trace.
+    """
+    if len(last) < _CHUNK_VERTICES or len(points) < 2 or abs(len(last) - full) > 1:
+        return False
+    length, step = float(last[-1, 0] - last[0, 0]), float(np.median(np.diff(last[:, 0])))
+    gap = float(points[0, 0] - last[-1, 0])
+    return 0 < length <= _CHUNK_MM * per_mm and 0 < gap <= _CHUNK_STEPS * step
 
 
 def is_trace(line: Line, per_mm: float) -> bool:
@@ -134,6 +162,7 @@ def as_pulse(points: FloatArray, per_mm: float) -> Pulse | None:
     It leaves one level straight up, stays, and comes back to the first level: from left to right, with
     nothing in between the two levels.
     """
+    points = _drawn_once(points)
     x, y = points[:, 0], points[:, 1]
     if len(points) < 4:
         return None
@@ -158,6 +187,17 @@ def as_pulse(points: FloatArray, per_mm: float) -> Pulse | None:
     if max(rise, fall) > 0.1 * width + even or not narrow <= width <= wide:
         return None
     return Pulse(float(x[0]), float(x[-1]), base, height, width)
+
+
+def _drawn_once(points: FloatArray) -> FloatArray:
+    """Leave out what goes back to where it came from: one vendor draws a flank three times."""
+    kept: list[FloatArray] = []
+    for point in points:
+        if len(kept) > 1 and np.abs(kept[-2] - point).max() <= _TOUCH_PT:
+            kept.pop()
+        else:
+            kept.append(point)
+    return np.array(kept)
 
 
 def without_pulses(line: Line, per_mm: float) -> tuple[Line, list[Pulse]]:
@@ -186,13 +226,15 @@ def without_pulses(line: Line, per_mm: float) -> tuple[Line, list[Pulse]]:
     return Line(points, line.colour, line.width), pulses
 
 
-def _bars(paths: Sequence[VectorPath], per_mm: float, n_grid: int) -> tuple[tuple[float, float, float], ...]:
-    """Return short upright lines, less those of a style that makes a grid."""
-    upright: dict[tuple[object, float], list[tuple[float, float, float]]] = {}
+def _bars(paths: Sequence[VectorPath], per_mm: float) -> tuple[tuple[float, float, float], ...]:
+    """Return short upright lines, less those of which many begin and end at one height: these are a grid."""
+    upright: dict[tuple[object, ...], list[tuple[float, float, float]]] = {}
     for path in paths:
+        if len(path.points) != 2:
+            continue
         (x, top), (end_x, bottom) = path.points[0], path.points[-1]
-        if len(path.points) == 2 and abs(x - end_x) < 1e-2 * per_mm and abs(top - bottom) >= _BAR_MM * per_mm:
-            bars = upright.setdefault((path.colour, round(path.width, 2)), [])
-            bars.append((float(x), float(min(top, bottom)), float(max(top, bottom))))
-    found = [bars for bars in upright.values() if len(bars) < max(20, n_grid / 3)]
-    return tuple(bar for bars in found for bar in bars)
+        top, bottom = float(min(top, bottom)), float(max(top, bottom))
+        if abs(x - end_x) <= _TOUCH_PT and bottom - top >= _BAR_MM * per_mm:
+            heights = (round(top / per_mm), round(bottom / per_mm))
+            upright.setdefault((path.colour, heights), []).append((float(x), top, bottom))
+    return tuple(bar for bars in upright.values() if len(bars) < _GRID_LINES for bar in bars)

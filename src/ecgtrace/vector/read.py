@@ -10,9 +10,10 @@ from ecgtrace.recording import Box, Calibration, Check, RecordedLead, Recording,
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 from ecgtrace.vector import checks
 from ecgtrace.vector.calibration import PaperChoice, find_calibration
-from ecgtrace.vector.grid import find_scale
+from ecgtrace.vector.grid import PaperScale, find_scale
 from ecgtrace.vector.layout import PageLayout, Piece, find_layout
 from ecgtrace.vector.lines import PageLines, sort_lines
+from ecgtrace.vector.printed import gains_mm_per_mv, lead_name, speeds_mm_per_s
 from ecgtrace.vector.sampling import Samples, on_axis, sample
 from ecgtrace.vector.turn import Upright, upright
 
@@ -20,6 +21,7 @@ NO_TRACES = (
     "the page has no vector traces: it is a picture or a text, and pictures of whole pages are not read yet; "
     "cut out one lead, or export the page from the machine as a vector PDF"
 )
+NO_ECG = "lines run along the page, but no grid, pulse, lead name, speed or gain is on it: it is no ECG"
 _CONFIDENCE = 1.0  # the file says where the line is
 
 
@@ -65,9 +67,10 @@ def read_vectors(page: SourcePage, fs_hz: float = 500.0, given: PaperChoice | No
     turned = upright(page.vectors)
     vectors = turned.vectors
     scale = find_scale(vectors)
-    lines = sort_lines(vectors.paths, scale.per_mm_x, scale.lines_x)
+    lines = sort_lines(vectors.paths, scale.per_mm_x)
     if not lines.traces:
         raise PageError(NO_TRACES)
+    _require_ecg(scale, lines, vectors)
     layout = find_layout(lines, vectors.words, scale.per_mm_x)
     calibration, doubts, notes = find_calibration(scale, vectors.text, lines.pulses, given or PaperChoice())
     timed = _timed(layout, calibration, fs_hz)
@@ -91,6 +94,14 @@ def read_vectors(page: SourcePage, fs_hz: float = 500.0, given: PaperChoice | No
         page=page.number,
         page_count=page.count,
     )
+
+
+def _require_ecg(scale: PaperScale, lines: PageLines, vectors: Vectors) -> None:
+    """Refuse a plot of another matter: it has neither grid nor pulse nor lead names nor speed nor gain."""
+    said = speeds_mm_per_s(vectors.text) or gains_mm_per_mv(vectors.text)
+    names = [word for word in vectors.words if lead_name(word.text)]
+    if not (scale.confirmed or lines.pulses or names or said):
+        raise PageError(NO_ECG)
 
 
 def _timed(layout: PageLayout, calibration: Calibration, fs_hz: float) -> list[_Timed]:
@@ -173,6 +184,8 @@ def _lead(
         if layout.continued:  # each row has its own height on the page
             one = one + layout.row_y[part.piece.row] / per_mm_y / gain
         mv = np.where(np.isnan(mv), one, mv)
+    if layout.continued:
+        mv = _closed(mv)
     mv = mv - np.nanmedian(mv)
     boxes = tuple(_box(part.piece, turned) for part in parts)
     signal = LeadSignal(
@@ -187,6 +200,15 @@ def _lead(
     )
     start, end = min(part.start_s for part in parts), max(part.end_s for part in parts)
     return RecordedLead(name, signal, start, end, boxes, "text" if parts[0].piece.name else "none")
+
+
+def _closed(mv: FloatArray) -> FloatArray:
+    """Fill single samples between two rows, which lie between the last vertex of one and the first of the next."""
+    known = np.flatnonzero(np.isfinite(mv))
+    gaps = known[:-1][np.diff(known) == 2] + 1
+    filled = mv.copy()
+    filled[gaps] = (mv[gaps - 1] + mv[gaps + 1]) / 2
+    return filled
 
 
 def _rows_of(parts: list[_Timed], vectors: Vectors) -> FloatArray:
