@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -42,7 +41,6 @@ EXIT_OK, EXIT_FAILED = 0, 1
 
 _MESSAGE_LENGTH = 300
 _MESSAGES_SHOWN = 10
-_drawing = Lock()  # matplotlib's caches are not made for threads
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,9 @@ def digitize_file(
         taken = outputs.is_taken(item, output_dir)
         outputs.make_room(item, output_dir, taken)
         if is_page:
-            found, more = pages.digitize_page(item, output_dir, options.choice, options.formats)
+            found, more = pages.digitize_page(
+                item, output_dir, options.choice, options.formats, options.overlays
+            )
         else:
             found, more = _digitize_lead(item, digitizer, output_dir, options)
         facts |= found
@@ -247,7 +247,7 @@ def _set_network_threads(count: int) -> None:
 def _draw(rgb: NDArray[np.uint8], signal: LeadSignal, item: InputFile, path: Path) -> None:
     from ecgtrace.overlay import draw_overlay  # matplotlib is slow to import
 
-    with _drawing:
+    with pages.drawing:
         draw_overlay(rgb, signal, item.source.name, path)
 
 

@@ -222,7 +222,8 @@ def earlier_result(item: InputFile, output_dir: Path, settings: str, overlays: b
         return None
     folder = output_path(output_dir, item, ".json").parent
     wanted = [folder / str(name) for name in content.get("files", [])]
-    wanted += [output_path(output_dir, item, OVERLAY_SUFFIX)] if overlays else []
+    if overlays and content.get("method") != "signals":  # these have no page to draw on
+        wanted.append(output_path(output_dir, item, OVERLAY_SUFFIX))
     is_complete = "files" in content and all(path.is_file() for path in wanted)
     if content.get("file") != _file_state(item.source) or not is_complete:
         return None

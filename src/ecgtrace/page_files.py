@@ -1,14 +1,15 @@
 """A page of a file in, its recording's files out."""
 
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from ecgtrace import outputs
-from ecgtrace.documents.read import PICTURE, kind_of, read_page, read_page_picture
+from ecgtrace.documents.read import PICTURE, draw_page, kind_of, read_page, read_page_picture
 from ecgtrace.documents.source import SourcePage
 from ecgtrace.errors import PageError
 from ecgtrace.images import Picture, read_picture
-from ecgtrace.inputs import InputFile
+from ecgtrace.inputs import OVERLAY_SUFFIX, InputFile
 from ecgtrace.recording import Recording
 from ecgtrace.vector.calibration import PaperChoice
 from ecgtrace.vector.read import NO_TRACES, read_vectors
@@ -17,6 +18,7 @@ from ecgtrace.writers import json_note
 
 AUTO, PAGE, LEAD = CONTENTS = ("auto", "page", "lead")
 METHOD = "vector"  # how pages are read
+drawing = Lock()  # matplotlib's caches are not made for threads
 
 
 def is_page(item: InputFile, content: str) -> bool:
@@ -41,20 +43,45 @@ def read_recording(page: SourcePage, choice: PaperChoice | None = None) -> Recor
 
 
 def digitize_page(
-    item: InputFile, output_dir: Path, choice: PaperChoice, formats: tuple[str, ...]
+    item: InputFile, output_dir: Path, choice: PaperChoice, formats: tuple[str, ...], overlay: bool = False
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     Read a page and write its files.
+
+    Parameters
+    ----------
+    item : InputFile
+    output_dir : Path
+    choice : PaperChoice
+        Speed and gain that override what the page says.
+    formats : tuple of str
+        Of `writers.formats.FORMATS`.
+    overlay : bool, optional
+        Also draw the page with the traces laid on it. Signals without a page have none.
 
     Returns
     -------
     (dict, dict)
         What the row of the summary and the note say of it.
     """
-    recording = read_recording(read_page(item.source, item.page), choice)
+    page = read_page(item.source, item.page)
+    recording = read_recording(page, choice)
     files = writers.write(recording, outputs.output_path(output_dir, item, ""), formats)
+    if overlay and page.vectors is not None:
+        path = outputs.output_path(output_dir, item, OVERLAY_SUFFIX)
+        _draw(item, recording, path)
+        files = (*files, path)
     more = json_note.facts(recording) | {"files": [file.name for file in files]}
     return outputs.page_facts(recording), more
+
+
+def _draw(item: InputFile, recording: Recording, path: Path) -> None:
+    from ecgtrace.overlay import draw_page_overlay  # matplotlib is slow to import
+
+    shown = draw_page(item.source, item.page)
+    assert shown.image is not None and shown.points_per_px is not None
+    with drawing:
+        draw_page_overlay(shown.image, recording, shown.points_per_px, item.name, path)
 
 
 def lead_picture(item: InputFile) -> Picture:

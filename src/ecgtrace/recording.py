@@ -43,6 +43,8 @@ class RecordedLead:
         Where its trace lies, in the recording's `unit`; several where it goes on in further rows.
     name_from : {"text", "file", "none"}
         Where the name was read.
+    paths : tuple of ndarray of float, shape (n, 2)
+        Its trace on the page, one for each box, in the recording's `unit`.
     """
 
     name: str
@@ -51,6 +53,7 @@ class RecordedLead:
     end_s: float
     boxes: tuple[Box, ...] = ()
     name_from: str = "none"
+    paths: tuple[FloatArray, ...] = field(repr=False, default=())
 
     def __post_init__(self) -> None:
         if not self.name or any(letter.isspace() for letter in self.name):

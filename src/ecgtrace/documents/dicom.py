@@ -16,22 +16,15 @@ from ecgtrace.errors import InputImageError
 from ecgtrace.images import as_rgb
 from ecgtrace.recording import Calibration, RecordedLead, Recording, lead_order
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
-from ecgtrace.units import LEADS
+from ecgtrace.units import LEAD_CODES
 
 _MARK, _MARK_AT = b"DICM", 128
 _ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 _SHORTEST_S = 2.0  # a median beat has 1.2
+_SAMPLES = {8: "<i1", 16: "<i2", 32: "<i4"}  # by bits
 _MV = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "V": 1e3, "nV": 1e-6}
-# Codes of leads: DICOM PS3.16 CID 3001, of SCP-ECG (5.6.3-9-1 is lead I) and of ISO 11073 (MDC, 2:1).
-_CODES = {
-    1: "I",
-    2: "II",
-    61: "III",
-    62: "aVR",
-    63: "aVL",
-    64: "aVF",
-    **{2 + k: f"V{k}" for k in range(1, 7)},
-}
+# In SCP-ECG lead I is 5.6.3-9-1, in ISO 11073 (MDC) 2:1.
+_BY_CODE = {code: name for name, code in LEAD_CODES.items()}
 
 
 def is_dicom(head: bytes) -> bool:
@@ -75,6 +68,21 @@ def read_page(path: Path, number: int = 1) -> SourcePage:
     if "PixelData" not in dataset:
         raise InputImageError(f"{path.name} is a DICOM object without a waveform, a picture or a PDF")
     return _picture(dataset, path.name, number)
+
+
+def draw(path: Path, number: int, dpi: float) -> SourcePage:
+    """
+    Draw a page of the PDF inside an object.
+
+    Raises
+    ------
+    InputImageError
+        If there is none.
+    """
+    inside = _pdf_of(_read(path))
+    if inside is None:
+        raise InputImageError(f"{path.name} holds no PDF")
+    return pdf.draw(inside, path.name, number, dpi)
 
 
 def _read(path: Path) -> Any:
@@ -125,16 +133,24 @@ def _recording(dataset: Any, name: str) -> Recording:
     if seconds[chosen] < _SHORTEST_S:
         raise InputImageError(f"{name} holds {seconds[chosen]:.1f} s, such as a median beat, and no rhythm")
     left_out = [str(g.get("MultiplexGroupLabel", "?")) for i, g in enumerate(groups) if i != chosen]
+    from pydicom.waveforms import multiplex_array
+
     group = groups[chosen]
     try:
-        values: FloatArray = np.asarray(dataset.waveform_array(chosen), dtype=float)
+        values: FloatArray = np.array(dataset.waveform_array(chosen), dtype=float)
+        if "WaveformPaddingValue" in group:
+            padding = np.frombuffer(group.WaveformPaddingValue, _SAMPLES[group.WaveformBitsAllocated])[0]
+            values[multiplex_array(dataset, chosen, as_raw=True) == padding] = np.nan
     except Exception as error:
         raise InputImageError(f"the waveform in {name} cannot be decoded ({error})") from error
     fs_hz = float(group.SamplingFrequency)
     leads = [
         _lead(channel, values[:, index], fs_hz, index)
         for index, channel in enumerate(group.ChannelDefinitionSequence)
+        if np.isfinite(values[:, index]).any()
     ]
+    if not leads:
+        raise InputImageError(f"the waveform in {name} is empty")
     taken = [lead.name for lead in leads]
     if len(set(taken)) < len(taken):
         raise InputImageError(f"{name} names a lead twice: {', '.join(taken)}")
@@ -160,11 +176,12 @@ def _lead(channel: Any, values: FloatArray, fs_hz: float, index: int) -> Recorde
         mv, fs_hz, np.where(np.isnan(mv), 0.0, 1.0), GridScale(1.0, 1.0, 1.0), row_px=np.zeros(0)
     )
     found = _name(channel)
+    known = np.flatnonzero(np.isfinite(mv))
     return RecordedLead(
         found or f"unknown_{index + 1}",
         signal,
-        0.0,
-        (len(mv) - 1) / fs_hz,
+        float(known[0] / fs_hz),
+        float(known[-1] / fs_hz),
         name_from="file" if found else "none",
     )
 
@@ -177,13 +194,13 @@ def _name(channel: Any) -> str:
     source = sources[0]
     scheme, code = str(source.get("CodingSchemeDesignator", "")), str(source.get("CodeValue", ""))
     number = code.rpartition("-" if scheme == "SCPECG" else ":")[2]
-    if scheme in ("SCPECG", "MDC") and number.isdecimal() and int(number) in _CODES:
-        return _CODES[int(number)]
+    if scheme in ("SCPECG", "MDC") and number.isdecimal() and int(number) in _BY_CODE:
+        return _BY_CODE[int(number)]
     return _plain(str(source.get("CodeMeaning", ""))) or _plain(str(channel.get("ChannelLabel", "")))
 
 
 def _plain(text: str) -> str:
     words = text.replace("(", " ").replace(")", " ").split()
-    by_upper = {lead.upper(): lead for lead in LEADS}
+    by_upper = {lead.upper(): lead for lead in LEAD_CODES}
     found = [by_upper[word.upper()] for word in words if word.upper() in by_upper]
     return found[0] if len(found) == 1 else ""

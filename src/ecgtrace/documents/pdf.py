@@ -101,12 +101,28 @@ def read_picture(source: Path | bytes, name: str, number: int = 1) -> SourcePage
         if found is not None:
             image, dpi = found
             return SourcePage(image, dpi, number=number, count=count, notes=("the PDF's embedded picture",))
-        width, height = page.get_size()
-        scale = RENDER_DPI / POINTS_PER_INCH
-        scale = min(scale, (MAX_PIXELS / (width * height)) ** 0.5)
-        image = as_rgb(page.render(scale=scale, rev_byteorder=True).to_numpy()[..., :3])
-        dpi = scale * POINTS_PER_INCH
-        return SourcePage(image, dpi, number=number, count=count, notes=(f"rendered at {dpi:.0f} dpi",))
+        return _rendered(page, RENDER_DPI, number, count)
+
+
+def draw(source: Path | bytes, name: str, number: int, dpi: float) -> SourcePage:
+    """
+    Return a rendering of a page as it is shown.
+
+    Raises
+    ------
+    InputImageError
+        If it is encrypted, broken or has no such page.
+    """
+    with _document(source, name) as document, _page(document, number, name) as page:
+        return _rendered(page, dpi, number, len(document))
+
+
+def _rendered(page: Any, dpi: float, number: int, count: int) -> SourcePage:
+    width, height = page.get_size()
+    scale = min(dpi / POINTS_PER_INCH, (MAX_PIXELS / (width * height)) ** 0.5)
+    image = as_rgb(page.render(scale=scale, rev_byteorder=True).to_numpy()[..., :3])
+    dpi = scale * POINTS_PER_INCH
+    return SourcePage(image, dpi, number=number, count=count, notes=(f"rendered at {dpi:.0f} dpi",))
 
 
 @contextmanager
@@ -123,7 +139,9 @@ def _document(source: Path | bytes, name: str) -> Iterator[Any]:
                 raise InputImageError(
                     f"{name} is encrypted; open it with its password and print it to a PDF without one"
                 ) from None
-            raise InputImageError(f"{name} is a damaged PDF; copy or export it again") from None
+            raise InputImageError(
+                f"{name} is a damaged PDF, or has no page; copy or export it again"
+            ) from None
         except OSError as error:
             raise InputImageError(f"{name} cannot be read ({error.strerror})") from None
         try:

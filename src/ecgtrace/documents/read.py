@@ -56,6 +56,23 @@ def read_page(path: Path, number: int = 1) -> SourcePage:
     return dicom.read_page(path, number) if kind == DICOM else image.read_page(path, number)
 
 
+def draw_page(path: Path, number: int = 1, dpi: float = 150.0) -> SourcePage:
+    """
+    Draw a page of a PDF as it is shown, to lay something on it.
+
+    Raises
+    ------
+    InputImageError
+        As `read_page`; or if it is no PDF.
+    """
+    kind = kind_of(path)
+    if kind == PDF:
+        return pdf.draw(path, path.name, number, dpi)
+    if kind == DICOM:
+        return dicom.draw(path, number, dpi)
+    raise InputImageError(f"{path.name} is no PDF")
+
+
 def read_page_picture(path: Path, number: int = 1) -> SourcePage:
     """
     Read a page as a picture.

@@ -187,7 +187,7 @@ def _lead(
     if layout.continued:
         mv = _closed(mv)
     mv = mv - np.nanmedian(mv)
-    boxes = tuple(_box(part.piece, turned) for part in parts)
+    paths = tuple(_path(part.piece, turned) for part in parts)
     signal = LeadSignal(
         mv,
         fs_hz,
@@ -199,11 +199,12 @@ def _lead(
         gain_mm_per_mv=gain,
     )
     start, end = min(part.start_s for part in parts), max(part.end_s for part in parts)
-    return RecordedLead(name, signal, start, end, boxes, "text" if parts[0].piece.name else "none")
+    boxes = tuple(_box(path) for path in paths)
+    return RecordedLead(name, signal, start, end, boxes, "text" if parts[0].piece.name else "none", paths)
 
 
 def _closed(mv: FloatArray) -> FloatArray:
-    """Fill single samples between two rows, which lie between the last vertex of one and the first of the next."""
+    """Fill single samples between two rows: between the last vertex of one and the first of the next."""
     known = np.flatnonzero(np.isfinite(mv))
     gaps = known[:-1][np.diff(known) == 2] + 1
     filled = mv.copy()
@@ -222,8 +223,12 @@ def _rows_of(parts: list[_Timed], vectors: Vectors) -> FloatArray:
     return rows
 
 
-def _box(piece: Piece, turned: Upright) -> Box:
+def _path(piece: Piece, turned: Upright) -> FloatArray:
+    """Return the vertices of a piece on the page as it is shown."""
     inside = (piece.points[:, 0] >= piece.start - 1e-6) & (piece.points[:, 0] <= piece.end + 1e-6)
-    points = turned.to_shown(piece.points[inside] if inside.any() else piece.points)
-    (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
+    return turned.to_shown(piece.points[inside] if inside.any() else piece.points)
+
+
+def _box(path: FloatArray) -> Box:
+    (x0, y0), (x1, y1) = path.min(axis=0), path.max(axis=0)
     return (round(float(x0), 2), round(float(y0), 2), round(float(x1), 2), round(float(y1), 2))

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from ecgtrace.recording import Recording
-from ecgtrace.units import LEADS
+from ecgtrace.units import LEAD_CODES, LEADS
 
 _PADDING = -32768
 _LARGEST = 32000
 _TWELVE_LEAD = "1.2.840.10008.5.1.4.1.1.9.1.1"
 _GENERAL = "1.2.840.10008.5.1.4.1.1.9.1.2"  # up to 24 leads of any name
-_CODES = {"I": 1, "II": 2, "III": 61, "aVR": 62, "aVL": 63, "aVF": 64} | {f"V{k}": 2 + k for k in range(1, 7)}
 
 
 def write(recording: Recording, stem: Path) -> tuple[Path, ...]:
@@ -79,8 +78,8 @@ def _channel(name: str, step: float) -> Any:
 
     channel = Dataset()
     channel.ChannelLabel = name
-    if name in _CODES:
-        code = _code(f"2:{_CODES[name]}", "MDC", f"Lead {name}")
+    if name in LEAD_CODES:
+        code = _code(f"2:{LEAD_CODES[name]}", "MDC", f"Lead {name}")
     else:
         code = _code(name[:16], "99ECGTRACE", f"Lead {name}")
     channel.ChannelSourceSequence = Sequence([code])
