@@ -38,6 +38,9 @@ class Drawing:
     pulses: bool = False
     pulse_mm: float | None = None
     bars: bool = False
+    bar_shift_mm: float = 0.0  # as places of bars are rounded
+    name_step_mm: float = 0.0  # names of later columns stand so much farther right
+    also: tuple = ()  # (x, y, text) in mm, written first
     one_line: bool = False  # a row is one line over all its columns
     gap_samples: int = 0  # left out at the end of a column
     chunk: int | None = None  # vertices of a piece
@@ -81,6 +84,8 @@ def draw(path, rec, drawing):
 def _draw(path, rec, drawing):
     page = _Page(drawing)
     page.grid()
+    for x, y, text in drawing.also:
+        page.letters(x, y, text)
     for r, row in enumerate(drawing.rows):
         zero = TOP_MM + (r + 0.5) * drawing.row_mm
         if drawing.pulses:
@@ -97,9 +102,9 @@ def _draw(path, rec, drawing):
             if drawing.names:
                 dx, dy = drawing.name_mm
                 said = (drawing.names_said or {}).get(lead, lead)
-                page.letters(points[0, 0] + dx, zero + dy, said)
+                page.letters(points[0, 0] + dx + c * drawing.name_step_mm, zero + dy, said)
             if drawing.bars and c:
-                page.line([[points[0, 0]] * 2, [zero - 8, zero + 8]], "blue", 0.3)
+                page.line([[points[0, 0] + drawing.bar_shift_mm] * 2, [zero - 8, zero + 8]], "blue", 0.3)
         for points in [np.concatenate(line)] if drawing.one_line else line:
             page.trace(points)
     if drawing.text:

@@ -225,6 +225,8 @@ def test_pages_of_real_machines(real):
             assert found.status == "ok", found.message
             assert (found.layout, set(found.names)) == (layout, set(leads.split()))
             assert found.calibration.speed_mm_per_s == speed and found.calibration.gain_mm_per_mv == 10
+            if name.startswith(("cardiosoft", "muse", "schiller")):  # these draw pulses
+                assert found.calibration.gain_from == "text and pulse"
             assert len(found.time_s) / found.fs_hz == pytest.approx(seconds, abs=0.01)
 
 

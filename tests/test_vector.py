@@ -28,6 +28,16 @@ DRAWINGS = {
     "turned by 180 degrees": (Drawing(turn=180), "3x4+1"),
     "turned by 270 degrees": (Drawing(turn=270), "3x4+1"),
     "rows of one line, bars": (Drawing(one_line=True, bars=True), "3x4+1"),
+    "bars rounded, names unevenly": (
+        Drawing(one_line=True, bars=True, bar_shift_mm=0.01, name_step_mm=1.5),
+        "3x4+1",
+    ),
+    "rows of one line, thin": (Drawing(one_line=True, bars=True, thin=True), "3x4+1"),
+    "pieces that do not touch, names unevenly": (
+        Drawing(chunk=127, chunks_touch=False, name_step_mm=1.5),
+        "3x4+1",
+    ),
+    "lead names in the page's head": (Drawing(also=((22, 44, "II"), (30, 44, "V1"))), "3x4+1"),
     "rows of one line, no bars": (Drawing(one_line=True), "3x4+1"),
     "gaps between columns, pulses": (Drawing(gap_samples=12, pulses=True), "3x4+1"),
     "three strips": (Drawing(rows=STRIPS, row_mm=24), "3x4+3"),
@@ -61,11 +71,28 @@ def test_samples_come_back(tmp_path, name):
     for lead, axis in true.items():  # and nowhere else
         seen = np.flatnonzero(np.isfinite(found[lead].signal.amplitude_mv))
         shown = np.flatnonzero(np.isfinite(axis))
-        assert abs(seen[0] - shown[0]) <= 1 and abs(seen[-1] - shown[-1]) <= 1
+        assert (seen[0], seen[-1]) == (shown[0], shown[-1])
     assert found.calibration.speed_mm_per_s == drawing.speed
     assert found.calibration.gain_mm_per_mv == drawing.gain
     assert found.calibration.per_mm_x == pytest.approx(72 / 25.4 * drawing.size, rel=1e-4)
     assert all(check.ok for check in found.checks)
+
+
+def test_a_pulse_whose_flank_is_drawn_three_times():
+    """As GE CardioSoft does."""
+    from ecgtrace.vector.lines import as_pulse
+
+    points = [(26.9, 525.2), (26.9, 496.9), (26.9, 525.2), (26.9, 496.9), (55.3, 496.9), (55.3, 525.2)]
+    pulse = as_pulse(np.array([*points, (62.4, 525.2)]), 72 / 25.4)
+    assert (pulse.height, pulse.width) == (pytest.approx(28.3), pytest.approx(28.4))
+
+
+@pytest.mark.parametrize("y", [[0, -28, -14, -28, 0], [0, -28, -28, -28, -28], [0, 0, -0.1, 0, 0]])
+def test_what_is_no_pulse(y):
+    """A level in between, one flank, no height."""
+    from ecgtrace.vector.lines import as_pulse
+
+    assert as_pulse(np.stack([[0, 0, 14, 28, 28], y], axis=1).astype(float), 72 / 25.4) is None
 
 
 def test_the_box_of_a_lead_is_on_the_page_as_shown(tmp_path):

@@ -20,6 +20,7 @@ from ecgtrace.vector.printed import lead_name
 _NAME_MM = 22.0  # a name stands so near to where its trace begins
 _NAME_INSIDE_MM = 8.0  # a name so far from where its row begins names what begins there
 _SAME_ROW = 0.3  # of the distance of rows: names and traces of a row, once their common distance is known
+_ONE_HEIGHT_MM = 1.0
 _BAR_MM = 12.0  # a bar so near to a name parts the columns
 _OVERLAP_MM = 1.0
 _ROUNDED_MM = 0.025  # half a sample at 500 Hz and 25 mm/s
@@ -203,6 +204,10 @@ def _names_of_rows(names: Sequence[_Name], row_y: Sequence[float], per_mm: float
         row = _row_of(name.y - shift, row_y, reach)
         if row is not None and best[0]:
             rows[row].append(name)
+    for index, (row, level) in enumerate(zip(rows, row_y, strict=True)):
+        if row:  # those of a row stand at one height, the nearest to the common one
+            height = min((name.y for name in row), key=lambda y: abs(y - shift - level))
+            rows[index] = [name for name in row if abs(name.y - height) <= _ONE_HEIGHT_MM * per_mm]
     return [sorted(row, key=lambda name: name.x) for row in rows]
 
 
