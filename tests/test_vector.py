@@ -175,6 +175,16 @@ def test_what_is_not_sure_is_told(tmp_path, drawing, words):
     assert all(word in found.message for word in words), found.message
 
 
+def test_coarse_lines_are_told(tmp_path):
+    """100 vertices per second: between them the line is sampled, which is exact at each fifth sample."""
+    rec = record()
+    coarse = replace(rec, signal=rec.signal[:, ::5], fs_hz=100.0)
+    draw(tmp_path / "page.pdf", coarse, Drawing())
+    found = read(tmp_path / "page.pdf")
+    assert found.status == "ok" and "100 points per second" in found.message
+    assert snr_db(found["II"].signal.amplitude_mv[::5], truth(coarse, Drawing())["II"]) > LEAST_DB
+
+
 def test_an_option_overrides_the_page(tmp_path):
     draw(tmp_path / "page.pdf", record(), Drawing(text="25 mm/s 10 mm/mV", gain=5))
     found = read(tmp_path / "page.pdf", given=PaperChoice(gain_mm_per_mv=5))

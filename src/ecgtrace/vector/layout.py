@@ -204,10 +204,10 @@ def _names_of_rows(names: Sequence[_Name], row_y: Sequence[float], per_mm: float
         row = _row_of(name.y - shift, row_y, reach)
         if row is not None and best[0]:
             rows[row].append(name)
-    for index, (row, level) in enumerate(zip(rows, row_y, strict=True)):
-        if row:  # those of a row stand at one height, the nearest to the common one
-            height = min((name.y for name in row), key=lambda y: abs(y - shift - level))
-            rows[index] = [name for name in row if abs(name.y - height) <= _ONE_HEIGHT_MM * per_mm]
+    for index, (own, level) in enumerate(zip(rows, row_y, strict=True)):
+        if own:  # those of a row stand at one height, the nearest to the common one
+            height = min((name.y for name in own), key=lambda y: abs(y - shift - level))
+            rows[index] = [name for name in own if abs(name.y - height) <= _ONE_HEIGHT_MM * per_mm]
     return [sorted(row, key=lambda name: name.x) for row in rows]
 
 

@@ -22,6 +22,7 @@ NO_TRACES = (
     "cut out one lead, or export the page from the machine as a vector PDF"
 )
 NO_ECG = "lines run along the page, but no grid, pulse, lead name, speed or gain is on it: it is no ECG"
+_COARSE_HZ = 150.0  # the lowest rate that keeps the 75 Hz of a monitor's bandwidth
 _CONFIDENCE = 1.0  # the file says where the line is
 
 
@@ -33,6 +34,7 @@ class _Timed:
     start_s: float
     end_s: float
     samples: Samples = field(repr=False)
+    x_s: FloatArray = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -81,6 +83,8 @@ def read_vectors(page: SourcePage, fs_hz: float = 500.0, given: PaperChoice | No
     rate = checks.heart_rate(leads)
     found_checks += [rate] if rate else []
     failed = [f"{c.name}: {c.value:g} {c.unit} (limit {c.limit:g})" for c in found_checks if not c.ok]
+    coarse = _coarse(timed)
+    notes = [*notes, coarse] if coarse else notes
     turn_note = [f"the page was turned by {turned.turn_deg} degrees"] if turned.turn_deg else []
     return Recording(
         tuple(leads),
@@ -118,8 +122,16 @@ def _timed(layout: PageLayout, calibration: Calibration, fs_hz: float) -> list[_
         if layout.continued:  # the next row begins one vertex later
             shift = end + float(np.median(np.diff(x_s)))
         if len(part.mm):
-            timed.append(_Timed(piece, start, end, part))
+            timed.append(_Timed(piece, start, end, part, x_s))
     return timed
+
+
+def _coarse(timed: list[_Timed]) -> str:
+    """Say so where a machine has drawn fewer points than waves of the QRS need; empty where not."""
+    rates = [(len(part.piece.points) - 1) / float(np.ptp(part.x_s)) for part in timed]
+    if min(rates) >= _COARSE_HZ:
+        return ""
+    return f"the page draws {min(rates):.0f} points per second: finer waves than these are not in it"
 
 
 def _leads(
