@@ -165,8 +165,16 @@ def test_a_lead_printed_upside_down_is_turned(tmp_path):
         (Drawing(text="25 mm/s, limb 10 mm/mV, chest 5 mm/mV"), ["several gains: 10, 5 mm/mV"]),
         (Drawing(pulses=True, pulse_mm=13), ["pulse is 13.0 mm high"]),
         (Drawing(grid_mm=()), ["no grid"]),
+        (Drawing(one_line=True, name_step_mm=1.5), ["by the places of the names alone"]),
     ],
-    ids=["nothing said", "pulse of half the height", "two gains", "no gain's pulse", "no grid"],
+    ids=[
+        "nothing said",
+        "pulse of half the height",
+        "two gains",
+        "no gain's pulse",
+        "no grid",
+        "uneven names",
+    ],
 )
 def test_what_is_not_sure_is_told(tmp_path, drawing, words):
     draw(tmp_path / "page.pdf", record(), drawing)

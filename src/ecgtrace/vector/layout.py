@@ -23,6 +23,11 @@ _SAME_ROW = 0.3  # of the distance of rows: names and traces of a row, once thei
 _ONE_HEIGHT_MM = 1.0
 _BAR_MM = 12.0  # a bar so near to a name parts the columns
 _OVERLAP_MM = 1.0
+_EQUAL_MM = 0.5  # 20 ms at 25 mm/s
+_TOLD_BY_NAMES = {
+    True: "columns were told by the places of the names, and are equal: no bars part them",
+    False: "columns were told by the places of the names alone, and are not equal: they may begin elsewhere",
+}
 _ROUNDED_MM = 0.025  # half a sample at 500 Hz and 25 mm/s
 _NUMBERED_MM = 4.0  # numbers of one row stand at one height
 _NUMBER_DIGITS, _FEWEST_NUMBERS = 3, 3
@@ -108,9 +113,10 @@ def find_layout(lines: PageLines, words: Sequence[Word], per_mm: float) -> PageL
     notes: list[str] = []
     pieces: list[Piece] = []
     for index, row in enumerate(rows):
-        found, note = _pieces(row, named[index], lines.bars, per_mm)
+        found, told = _pieces(row, named[index], lines.bars, per_mm)
         pieces.extend(replace(piece, row=index) for piece in found)
-        notes.extend(note)
+        if told is not None:
+            (notes if told else doubts).append(_TOLD_BY_NAMES[told])
     pieces = _columns(pieces, per_mm)
     unnamed = sum(not piece.name for piece in pieces)
     numbered = _numbered(words, rows, per_mm) if unnamed == len(pieces) else None
@@ -119,9 +125,8 @@ def find_layout(lines: PageLines, words: Sequence[Word], per_mm: float) -> PageL
         return PageLayout(f"1 lead in {len(rows)} rows", tuple(pieces), numbered, True, (), tuple(notes))
     if unnamed:
         doubts.append(f"{unnamed} of {len(pieces)} traces have no name that could be read")
-    return PageLayout(
-        _layout_name(pieces), tuple(pieces), row_y, False, tuple(doubts), tuple(dict.fromkeys(notes))
-    )
+    name, told = _layout_name(pieces), (tuple(dict.fromkeys(texts)) for texts in (doubts, notes))
+    return PageLayout(name, tuple(pieces), row_y, False, *told)
 
 
 def _rows(traces: Sequence[Line], per_mm: float) -> list[list[Line]]:
@@ -218,10 +223,14 @@ def _row_of(y: float, row_y: Sequence[float], reach: float) -> int | None:
 
 def _pieces(
     row: Sequence[Line], names: Sequence[_Name], bars: Sequence[tuple[float, float, float]], per_mm: float
-) -> tuple[list[Piece], list[str]]:
-    """Cut the traces of a row at the names that stand inside them, and name the pieces."""
+) -> tuple[list[Piece], bool | None]:
+    """
+    Cut the traces of a row at the names that stand inside them, and name the pieces.
+
+    Where names alone tell a cut it is also returned whether these make equal columns, which confirms it.
+    """
     pieces: list[Piece] = []
-    notes: list[str] = []
+    told: bool | None = None
     left = [*names]
     for trace in row:
         start, end = float(trace.x[0]), float(trace.x[-1])
@@ -234,12 +243,13 @@ def _pieces(
             at, by_bar = _break(name, trace, bars, first[-1] if first else None, per_mm)
             cuts.append(_nearest_vertex(at, trace, per_mm))
             if not by_bar:
-                notes.append("columns were told by the places of the names: no bars part them")
+                equal = start + len(cuts[1:]) * (end - start) / (len(inside) + 1)
+                told = told is not False and abs(at - equal) <= _EQUAL_MM * per_mm
         # Of several names before a trace the nearest is its own.
         called = [first[-1].lead if first else "", *(name.lead for name in inside)]
         for lead, begin, stop in zip(called, cuts, [*cuts[1:], end], strict=True):
             pieces.append(Piece(trace.points, begin, stop, 0, 0, lead))
-    return pieces, notes
+    return pieces, told
 
 
 def _break(
