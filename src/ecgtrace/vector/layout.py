@@ -125,8 +125,8 @@ def find_layout(lines: PageLines, words: Sequence[Word], per_mm: float) -> PageL
         return PageLayout(f"1 lead in {len(rows)} rows", tuple(pieces), numbered, True, (), tuple(notes))
     if unnamed:
         doubts.append(f"{unnamed} of {len(pieces)} traces have no name that could be read")
-    name, told = _layout_name(pieces), (tuple(dict.fromkeys(texts)) for texts in (doubts, notes))
-    return PageLayout(name, tuple(pieces), row_y, False, *told)
+    once = [tuple(dict.fromkeys(texts)) for texts in (doubts, notes)]
+    return PageLayout(_layout_name(pieces), tuple(pieces), row_y, False, *once)
 
 
 def _rows(traces: Sequence[Line], per_mm: float) -> list[list[Line]]:
