@@ -6,6 +6,7 @@ import re
 import cv2
 import numpy as np
 import pytest
+from pdf_by_hand import encrypted, pdf
 from PIL import Image
 from planted_picture import ROOT, command, grid, lead, summary_of
 from test_images import png, png_16_bit_rgb
@@ -148,6 +149,7 @@ def weights(folder, encoder="resnet18", said="resnet18"):
 def test_the_document_names_the_inputs_made_here():
     assert {name: set(rows) for name, rows in TABLES.items()} == {
         "Pictures that fail": set(FAILING),
+        "Pages that fail": set(FAILING_PAGES),
         "Pictures that are taken as they are": set(TAKEN),
         "Pictures that are doubtful": set(DOUBTFUL),
         "Wrong usage": set(USAGE),
@@ -183,6 +185,54 @@ def test_a_picture_that_fails(tmp_path, monkeypatch, capfd, name):
     if not name.startswith("table of another origin"):
         assert json.loads((out / f"{bad}.json").read_text())["message"] == row["message"]
         assert not (out / f"{bad}.csv").exists()
+
+
+# Pages that fail --------------------------------------------------------------------------------------
+
+
+def scan(folder):
+    Image.fromarray(np.tile(lead(), (4, 1, 1))).save(folder / "page.pdf")
+
+
+def plot(folder):
+    """A sine wave of 400 vertices in a file without letters."""
+    points = (b"%d %.2f l" % (x, 150 + 40 * np.sin(x / 20)) for x in range(1, 400))
+    (folder / "page.pdf").write_bytes(pdf([b"0 150 m %s S" % b" ".join(points)]))
+
+
+DICOM_HEAD = bytes(128) + b"DICM" + b"\x02\x00\x00\x00UL\x04\x00"
+
+FAILING_PAGES = {
+    "encrypted PDF": lambda folder: (folder / "page.pdf").write_bytes(encrypted()),
+    "damaged PDF": lambda folder: (folder / "page.pdf").write_bytes(b"%PDF-1.7\n"),
+    "PDF of a scan": scan,
+    "PDF of a text": lambda folder: (folder / "page.pdf").write_bytes(
+        pdf([b"BT /F1 12 Tf 9 9 Td (II 25 mm/s) Tj ET"])
+    ),
+    "PDF of a plot that is no ECG": plot,
+    "PDF that is mirrored": lambda folder: (folder / "page.pdf").write_bytes(
+        pdf([b"BT /F1 12 Tf -1 0 0 1 200 9 Tm (II) Tj ET"])
+    ),
+    "DICOM object cut short": lambda folder: (folder / "page.dcm").write_bytes(DICOM_HEAD),
+    "picture with content=page": lambda folder: save(folder, "page.png"),
+}
+
+
+@pytest.mark.parametrize("name", FAILING_PAGES)
+def test_a_page_that_fails(tmp_path, monkeypatch, capfd, name):
+    told, told_code = TABLES["Pages that fail"][name]
+    if name.startswith("DICOM"):
+        pytest.importorskip("pydicom")
+    (tmp_path / "in").mkdir()
+    FAILING_PAGES[name](tmp_path / "in")
+    options = ["content=page"] if "content=page" in name else []
+    arguments = [f"input={tmp_path / 'in'}", f"output_dir={tmp_path / 'out'}", "progress=false", BASELINE]
+    code, _, errors = command([*arguments, *options], monkeypatch, capfd)
+    (row,) = summary_of(tmp_path / "out").values()
+    assert (row["status"], row["content"]) == ("failed", "page")
+    assert agrees(told, row["message"]), row["message"]
+    assert code == told_code and "Traceback" not in errors
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"summary.csv", "page.json"}
 
 
 # Pictures that are taken as they are -----------------------------------------------------------------
@@ -335,6 +385,8 @@ USAGE = {
     "switch that is neither true nor false": (nothing, ["recursive=maybe"]),
     "speed that no recorder has": (nothing, ["speed=30", BASELINE]),
     "gain that no recorder has": (nothing, ["gain=high", BASELINE]),
+    "content that is none": (nothing, ["content=sheet", BASELINE]),
+    "format that is none": (nothing, ["formats=[csv,pdf]", BASELINE]),
     "no workers": (nothing, ["workers=0", BASELINE]),
 }
 

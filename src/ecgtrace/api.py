@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from ecgtrace.errors import ConfigError
+from ecgtrace.documents import read as documents
+from ecgtrace.errors import ConfigError, PageError
 from ecgtrace.images import Picture, as_rgb, picture_of, read_picture
+from ecgtrace.page_files import read_recording
 from ecgtrace.reading import STANDARD, DigitizerLike, Paper, digitize_picture
+from ecgtrace.recording import Recording
 from ecgtrace.types import LeadSignal
-from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S
+from ecgtrace.vector.calibration import AS_PRINTED, PaperChoice
 
 NAMES = ("refined", "proposed", "baseline")
 MAX_FS_HZ = 10_000.0  # far above any ECG recorder; a slip of the keyboard must not fill the memory
@@ -28,7 +31,9 @@ class Digitizer:
     digitizer : callable
         From an RGB uint8 array to a `LeadSignal`. `from_pretrained` makes one.
     paper : Paper, optional
-        Speed and gain; by default 25 mm/s and 10 mm/mV.
+        Speed and gain of pictures of one lead; by default 25 mm/s and 10 mm/mV.
+    choice : PaperChoice, optional
+        Speed and gain that override what pages say of themselves.
 
     Examples
     --------
@@ -49,10 +54,13 @@ class Digitizer:
     2.0 s, 2.0 mV from peak to peak
     """
 
-    def __init__(self, digitizer: DigitizerLike, paper: Paper = STANDARD) -> None:
+    def __init__(
+        self, digitizer: DigitizerLike, paper: Paper = STANDARD, choice: PaperChoice = AS_PRINTED
+    ) -> None:
         paper.ready(digitizer)  # raises where it cannot take the speed
         self._digitizer = digitizer
         self._paper = paper
+        self._choice = choice
 
     @classmethod
     def from_pretrained(
@@ -62,8 +70,8 @@ class Digitizer:
         fs_hz: float = 500.0,
         px_per_mm: float | None = None,
         device: str = "auto",
-        speed_mm_per_s: float = PAPER_SPEED_MM_PER_S,
-        gain_mm_per_mv: float = GAIN_MM_PER_MV,
+        speed_mm_per_s: float | None = None,
+        gain_mm_per_mv: float | None = None,
     ) -> "Digitizer":
         """
         Make a digitizer with trained weights.
@@ -82,7 +90,8 @@ class Digitizer:
         device : str, optional
             Where the network runs; "auto" takes a GPU where there is one.
         speed_mm_per_s, gain_mm_per_mv : float, optional
-            Of the paper, one of `reading.SPEEDS_MM_PER_S` and `reading.GAINS_MM_PER_MV`.
+            Of the paper, one of `reading.SPEEDS_MM_PER_S` and `reading.GAINS_MM_PER_MV`. By default pages
+            say it themselves, and single leads are taken for 25 mm/s and 10 mm/mV.
 
         Raises
         ------
@@ -94,7 +103,8 @@ class Digitizer:
         check_fs(fs_hz, "fs_hz")
         if px_per_mm is not None:
             check_number(px_per_mm, "px_per_mm", 0.1, 1000.0)
-        paper = Paper(speed_mm_per_s, gain_mm_per_mv)
+        choice = PaperChoice(speed_mm_per_s, gain_mm_per_mv)
+        paper = choice.or_standard
         if name in ("refined", "proposed"):
             from ecgtrace.digitization.proposed import ProposedDigitizer
             from ecgtrace.digitization.refined import RefinedDigitizer
@@ -103,11 +113,11 @@ class Digitizer:
             segmenter = NetworkSegmenter(weights, device)
             _ = segmenter.model  # reads the weights: better now than at the first picture
             kind = RefinedDigitizer if name == "refined" else ProposedDigitizer
-            return cls(kind(segmenter, fs_hz=fs_hz, px_per_mm=px_per_mm), paper)
+            return cls(kind(segmenter, fs_hz=fs_hz, px_per_mm=px_per_mm), paper, choice)
         if name == "baseline":
             from ecgtrace.digitization.baseline import BaselineDigitizer
 
-            return cls(with_scale(BaselineDigitizer(fs_hz=fs_hz), px_per_mm), paper)
+            return cls(with_scale(BaselineDigitizer(fs_hz=fs_hz), px_per_mm), paper, choice)
         raise ConfigError(f"there is no digitizer '{name}'; choose one of: {', '.join(NAMES)}")
 
     def __call__(self, image: str | Path | Image | NDArray) -> LeadSignal:
@@ -135,6 +145,36 @@ class Digitizer:
         picture = load(image)
         signal = digitize_picture(self._digitizer, picture.rgb, self._paper)
         return dataclasses.replace(signal, notes=(*picture.notes, *signal.notes))
+
+    def read(self, path: str | Path) -> list[Recording]:
+        """
+        Read all pages of a document: of a PDF whose traces are vectors, or of a DICOM object.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        list of Recording
+            One for each page. Of a page that was not read `status` is `failed` and `failure` says why: scans
+            and pictures of whole pages are not read yet.
+
+        Raises
+        ------
+        InputImageError
+            If the file is missing, encrypted or broken.
+        """
+        path = Path(path)
+        recordings = []
+        for number in range(1, documents.count_pages(path) + 1):
+            page = documents.read_page(path, number)
+            try:
+                recordings.append(read_recording(page, self._choice))
+            except PageError as error:
+                failed = Recording((), failure=str(error), page=page.number, page_count=page.count)
+                recordings.append(failed)
+        return recordings
 
     @property
     def name(self) -> str:

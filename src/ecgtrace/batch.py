@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from threading import Lock
+from typing import Any
 
 import numpy as np
 from hydra.utils import instantiate
@@ -25,20 +25,22 @@ from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
 from ecgtrace import outputs
+from ecgtrace import page_files as pages
 from ecgtrace.api import check_fs, check_number, with_scale
 from ecgtrace.errors import ConfigError, EcgTraceError, WeightsError
-from ecgtrace.images import read_picture
 from ecgtrace.inputs import OVERLAY_SUFFIX, SUMMARY, InputFile, find_inputs
 from ecgtrace.outputs import COLUMNS, FileResult
 from ecgtrace.provenance import available_cores, fingerprint
 from ecgtrace.reading import STANDARD, DigitizerLike, Paper, digitize_picture
 from ecgtrace.types import DOUBTFUL, FAILED, OK, LeadSignal
+from ecgtrace.vector.calibration import AS_PRINTED, PaperChoice
+from ecgtrace.writers.formats import DEFAULT as DEFAULT_FORMATS
+from ecgtrace.writers.formats import check_formats
 
 EXIT_OK, EXIT_FAILED = 0, 1
 
 _MESSAGE_LENGTH = 300
 _MESSAGES_SHOWN = 10
-_drawing = Lock()  # matplotlib's caches are not made for threads
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,13 @@ class BatchOptions:
     progress : bool
         Show a progress bar on stderr.
     paper : Paper
-        What a millimetre of the paper stands for.
+        What a millimetre of the paper stands for, where it shows one lead.
+    content : {"auto", "page", "lead"}
+        What inputs are taken for; `auto`: PDFs and DICOM objects for pages, pictures for leads.
+    choice : PaperChoice
+        Speed and gain that override what a page says.
+    formats : tuple of str
+        What a page is written in (`writers.formats`).
     settings : str
         Stands for whatever the result depends on besides the picture; `resume` compares it.
     """
@@ -67,6 +75,9 @@ class BatchOptions:
     workers: int = 1
     progress: bool = True
     paper: Paper = STANDARD
+    content: str = "auto"
+    choice: PaperChoice = AS_PRINTED
+    formats: tuple[str, ...] = DEFAULT_FORMATS
     settings: str = ""
 
     def __post_init__(self) -> None:
@@ -136,36 +147,47 @@ def digitize_file(
         if done is not None:
             return done
     taken = False
-    signal: LeadSignal | None = None
+    is_page = pages.is_page(item, options.content)
+    facts: dict[str, Any] = {
+        "content": "page" if is_page else "lead",
+        "digitizer": pages.METHOD if is_page else digitizer.name,
+        "model": "" if is_page else str(getattr(digitizer, "model", "")),
+    }
+    more: dict[str, Any] = {"doubts": [], "notes": []} if is_page else outputs.note_facts(None)
     try:
         taken = outputs.is_taken(item, output_dir)
         outputs.make_room(item, output_dir, taken)
-        picture = read_picture(item.source)
-        read = digitize_picture(digitizer, picture.rgb, options.paper)
-        read = replace(read, notes=(*picture.notes, *read.notes))
-        outputs.write_signal(read, outputs.output_path(output_dir, item, ".csv"))
-        if options.overlays:
-            _draw(picture.rgb, read, item, outputs.output_path(output_dir, item, OVERLAY_SUFFIX))
-        signal = read  # all its files are there
-        facts = outputs.row_facts(signal)
+        if is_page:
+            found, more = pages.digitize_page(
+                item, output_dir, options.choice, options.formats, options.overlays
+            )
+        else:
+            found, more = _digitize_lead(item, digitizer, output_dir, options)
+        facts |= found
     except Exception as error:  # one bad picture must not stop the others
-        facts = {"status": FAILED, "message": describe(error)}
-    result = FileResult(
-        **dict.fromkeys(COLUMNS)  # type: ignore[arg-type]
-        | facts
-        | {
-            "source": str(item.source),
-            "name": item.name,
-            "digitizer": digitizer.name,
-            "model": str(getattr(digitizer, "model", "")),
-            "seconds": round(time.perf_counter() - start, 4),
-        }
-    )
+        facts |= {"status": FAILED, "message": describe(error)}
+    seconds = round(time.perf_counter() - start, 4)
+    facts |= {"source": str(item.source), "name": item.name, "seconds": seconds}
+    result = FileResult(**dict.fromkeys(COLUMNS) | facts)  # type: ignore[arg-type]
     if taken:
         return result
-    card = getattr(getattr(digitizer, "segmenter", None), "card", None)
-    more = outputs.note_facts(signal) | {"started_from": getattr(card, "started_from", None)}
     return outputs.write_note(result, item, output_dir, options.settings, more)
+
+
+def _digitize_lead(
+    item: InputFile, digitizer: DigitizerLike, output_dir: Path, options: BatchOptions
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Digitize the picture of one lead and write its files; return what the row and the note say of it."""
+    picture = pages.lead_picture(item)
+    read = digitize_picture(digitizer, picture.rgb, options.paper)
+    read = replace(read, notes=(*picture.notes, *read.notes))
+    table = outputs.output_path(output_dir, item, ".csv")
+    outputs.write_signal(read, table)
+    if options.overlays:
+        _draw(picture.rgb, read, item, outputs.output_path(output_dir, item, OVERLAY_SUFFIX))
+    card = getattr(getattr(digitizer, "segmenter", None), "card", None)
+    more = {"started_from": getattr(card, "started_from", None), "files": [table.name]}
+    return outputs.row_facts(read), outputs.note_facts(read) | more
 
 
 def describe(error: Exception) -> str:
@@ -225,7 +247,7 @@ def _set_network_threads(count: int) -> None:
 def _draw(rgb: NDArray[np.uint8], signal: LeadSignal, item: InputFile, path: Path) -> None:
     from ecgtrace.overlay import draw_overlay  # matplotlib is slow to import
 
-    with _drawing:
+    with pages.drawing:
         draw_overlay(rgb, signal, item.source.name, path)
 
 
@@ -257,7 +279,10 @@ def main(cfg: DictConfig) -> int:
     workers = available_cores() if cfg.workers is None else cfg.workers
     check_number(workers, "workers", 1, 1024)
     inputs = find_inputs(Path(str(cfg.input)), cfg.recursive)
-    paper = Paper(cfg.speed, cfg.gain)
+    if cfg.content not in pages.CONTENTS:
+        raise ConfigError(f"content must be one of {', '.join(pages.CONTENTS)}, got {cfg.content}")
+    choice = PaperChoice(cfg.speed, cfg.gain)
+    paper = choice.or_standard
     digitizer = build_digitizer(cfg)
     paper.ready(digitizer)  # raises where it cannot take the speed
     options = BatchOptions(
@@ -266,6 +291,9 @@ def main(cfg: DictConfig) -> int:
         workers=int(workers),
         progress=cfg.progress,
         paper=paper,
+        content=cfg.content,
+        choice=choice,
+        formats=check_formats(cfg.formats),
         settings=_settings(cfg, digitizer),
     )
     output_dir = _new_run_dir() if cfg.output_dir is None else Path(str(cfg.output_dir))
@@ -308,7 +336,7 @@ def build_digitizer(cfg: DictConfig) -> DigitizerLike:
 def _settings(cfg: DictConfig, digitizer: DigitizerLike) -> str:
     """Hash what the signals depend on besides the pictures; weights count by content, not by name."""
     chosen = OmegaConf.to_container(cfg.digitizer, resolve=True)
-    given = [cfg.px_per_mm, cfg.speed, cfg.gain]
+    given = [cfg.px_per_mm, cfg.speed, cfg.gain, cfg.content, list(check_formats(cfg.formats))]
     return fingerprint([chosen, *given, getattr(digitizer, "model", ""), metadata.version("ecgtrace")])
 
 

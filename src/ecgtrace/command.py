@@ -23,7 +23,8 @@ usage: ecgtrace digitize input=FILE_OR_FOLDER output_dir=FOLDER [KEY=VALUE ...]
        ecgtrace digitize --help    all options, with their values
        ecgtrace --version
 
-Turns pictures of ECG leads into signals in millivolt: NAME.csv and NAME.json for each, and summary.csv.
+Turns pictures of ECG leads, vector PDFs of whole pages and DICOM waveforms into signals in millivolt:
+NAME.csv and NAME.json for each, of pages also NAME.hea and NAME.dat (WFDB), and summary.csv.
 Exit code 0: all ok; 1: some input failed, see summary.csv; 2: wrong usage, nothing was done.
 """
 

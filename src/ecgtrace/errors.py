@@ -14,6 +14,10 @@ class InputImageError(EcgTraceError):
     """An input file cannot be read as an image of a lead."""
 
 
+class PageError(EcgTraceError):
+    """A page cannot be read as an ECG."""
+
+
 class GridNotFoundError(EcgTraceError):
     """No periodic grid stands out of the image, so there is no scale."""
 

@@ -1,12 +1,12 @@
-"""Find the pictures to digitize, and name their outputs."""
+"""Find the pictures and pages to digitize, and name their outputs."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from ecgtrace.documents.read import SUFFIXES, count_pages
 from ecgtrace.errors import ConfigError
-from ecgtrace.images import SUFFIXES
 
 SUMMARY = "summary.csv"  # what we write ourselves: no input is named so, and no overlay is one
 OVERLAY_SUFFIX = ".overlay.png"
@@ -15,17 +15,20 @@ OVERLAY_SUFFIX = ".overlay.png"
 @dataclass(frozen=True)
 class InputFile:
     """
-    A picture to digitize.
+    A picture or a page to digitize.
 
     Attributes
     ----------
     source : Path
     name : str
         What its outputs are called: their path in the output folder, without the ending.
+    page : int
+        Which page of the file, from 1.
     """
 
     source: Path
     name: str
+    page: int = 1
 
 
 def find_inputs(path: Path, recursive: bool = False) -> list[InputFile]:
@@ -33,13 +36,14 @@ def find_inputs(path: Path, recursive: bool = False) -> list[InputFile]:
     List the pictures of a folder, or the one file, and name their outputs.
 
     Outputs are called as the picture without its ending, in the same subfolders. Pictures of one folder that
-    differ in the ending alone keep it: `a.png` and `a.jpg` become `a.png.csv` and `a.jpg.csv`.
+    differ in the ending alone keep it: `a.png` and `a.jpg` become `a.png.csv` and `a.jpg.csv`. Each page of a
+    PDF or DICOM object with several is an input of its own: `a-p1`, `a-p2`.
 
     Parameters
     ----------
     path : Path
         A file, whatever its name; or a folder, of which files are taken that are called like a picture
-        (`images.SUFFIXES`). Hidden files and our own overlays are left out.
+        or a document (`documents.read.SUFFIXES`). Hidden files and our own overlays are left out.
     recursive : bool, optional
         Also look into subfolders.
 
@@ -89,6 +93,22 @@ def _named(files: Sequence[Path], folder: Path) -> list[InputFile]:
             if taken[name.casefold()] > 1 and name != file.relative_to(folder).as_posix()
         ]
         if not unclear:
-            return [InputFile(file, name) for file, name in names.items()]
+            return _pages(names, folder)
         for file in unclear:
             names[file] = file.relative_to(folder).as_posix()
+
+
+def _pages(names: dict[Path, str], folder: Path) -> list[InputFile]:
+    """Part files of several pages; a file keeps its ending where a page would be called as another input."""
+    items: list[InputFile] = []
+    for file, name in names.items():
+        count = count_pages(file)
+        if count == 1:
+            items.append(InputFile(file, name))
+            continue
+        others = {other.casefold() for one, other in names.items() if one != file}
+        pages = range(1, count + 1)
+        if any(f"{name}-p{page}".casefold() in others for page in pages):
+            name = file.relative_to(folder).as_posix()
+        items.extend(InputFile(file, f"{name}-p{page}", page) for page in pages)
+    return items

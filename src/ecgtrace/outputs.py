@@ -19,13 +19,18 @@ from numpy.typing import NDArray
 from ecgtrace.digitization.verdict import message
 from ecgtrace.errors import ConfigError, DataError
 from ecgtrace.inputs import OVERLAY_SUFFIX, SUMMARY, InputFile
+from ecgtrace.recording import Recording
 from ecgtrace.types import DOUBTFUL, FAILED, OK, LeadSignal
+from ecgtrace.units import LEADS
+from ecgtrace.writers import formats
+from ecgtrace.writers.csv_table import TIME
 
 SIGNAL_HEADER = ("time_s", "amplitude_mv", "confidence")
 
 # 0.01 microvolt; one pixel of a scan at 600 dpi is 4 microvolt.
 _AMPLITUDE_DECIMALS = 5
 _CONFIDENCE_DECIMALS = 3
+_HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,12 @@ class FileResult:
         Share of samples that are not NaN.
     mean_confidence : float or None
         Of all samples, 0 where not recovered.
+    content : {"lead", "page"}
+        What it was taken for.
+    layout : str or None
+        Of a page, as `3x4+1`.
+    lead_names : str or None
+        Of a page, as `I II III`.
     digitizer, model : str
     seconds : float
         For reading, digitizing and writing.
@@ -72,6 +83,9 @@ class FileResult:
     duration_s: float | None
     recovered: float | None
     mean_confidence: float | None
+    content: str
+    layout: str | None
+    lead_names: str | None
     digitizer: str
     model: str
     seconds: float
@@ -148,14 +162,38 @@ def make_output_dir(output_dir: Path) -> None:
 
 
 def is_taken(item: InputFile, output_dir: Path) -> bool:
-    """Tell whether files of another origin have the names of our outputs."""
-    csv_path, json_path = output_path(output_dir, item, ".csv"), output_path(output_dir, item, ".json")
+    """Tell whether files of another origin have the names of our outputs; the input itself is one."""
+    files = _files(item, output_dir)
+    if any(_is_same(path, item.source) for path in files):
+        return True
+    json_path = output_path(output_dir, item, ".json")
     if json_path.exists():
         return not {"source", "status", "digitizer"} <= set(_read_json(json_path))
-    if not csv_path.exists():
-        return False
-    with csv_path.open(encoding="utf-8", errors="replace") as file:  # ours, where a run was cut off
-        return file.readline().strip() != ",".join(SIGNAL_HEADER)
+    # Ours, where a run was cut off before the JSON.
+    return any(not _is_ours(path) for path in files)
+
+
+def _files(item: InputFile, output_dir: Path) -> tuple[Path, ...]:
+    """Return all files that an input may leave, less its JSON."""
+    overlay = output_path(output_dir, item, OVERLAY_SUFFIX)
+    return (*formats.files_of(output_path(output_dir, item, "")), overlay)
+
+
+def _is_same(path: Path, source: Path) -> bool:
+    return path.exists() and source.exists() and path.samefile(source)
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether a file is absent or begins as ours do."""
+    path = path.with_suffix(".hea") if path.suffix == ".dat" else path
+    if not path.exists():
+        return True
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if path.suffix == ".csv":
+        header = head.split(b"\n", 1)[0].strip().decode(errors="replace")
+        return header == ",".join(SIGNAL_HEADER) or header.startswith(",".join((TIME, *LEADS)))
+    return path.name.endswith(OVERLAY_SUFFIX) or b"ecgtrace" in head
 
 
 def make_room(item: InputFile, output_dir: Path, taken: bool) -> None:
@@ -165,8 +203,8 @@ def make_room(item: InputFile, output_dir: Path, taken: bool) -> None:
             f"{item.name}.csv or .json is there already and not of our making; choose another output_dir"
         )
     output_path(output_dir, item, ".csv").parent.mkdir(parents=True, exist_ok=True)
-    for suffix in (".json", ".csv", OVERLAY_SUFFIX):
-        output_path(output_dir, item, suffix).unlink(missing_ok=True)
+    for path in (output_path(output_dir, item, ".json"), *_files(item, output_dir)):
+        path.unlink(missing_ok=True)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -182,8 +220,11 @@ def earlier_result(item: InputFile, output_dir: Path, settings: str, overlays: b
     content = _read_json(output_path(output_dir, item, ".json"))
     if content.get("status") not in (OK, DOUBTFUL) or content.get("settings") != settings:
         return None
-    suffixes = (".csv", OVERLAY_SUFFIX) if overlays else (".csv",)
-    is_complete = all(output_path(output_dir, item, suffix).is_file() for suffix in suffixes)
+    folder = output_path(output_dir, item, ".json").parent
+    wanted = [folder / str(name) for name in content.get("files", [])]
+    if overlays and content.get("method") != "signals":  # these have no page to draw on
+        wanted.append(output_path(output_dir, item, OVERLAY_SUFFIX))
+    is_complete = "files" in content and all(path.is_file() for path in wanted)
     if content.get("file") != _file_state(item.source) or not is_complete:
         return None
     try:
@@ -218,6 +259,38 @@ def row_facts(signal: LeadSignal) -> dict[str, Any]:
         "recovered": round(float(known.mean()), 4),
         "mean_confidence": round(float(signal.confidence.mean()), 4),
     }
+
+
+def page_facts(recording: Recording) -> dict[str, Any]:
+    """Return what a row says of a page: the values of `FileResult` by name."""
+    calibration = recording.calibration
+    facts: dict[str, Any] = {
+        "status": recording.status,
+        "message": recording.message,
+        "px_per_mm_x": _rounded(calibration.per_mm_x),
+        "px_per_mm_y": _rounded(calibration.per_mm_y),
+        "speed_mm_per_s": calibration.speed_mm_per_s,
+        "gain_mm_per_mv": calibration.gain_mm_per_mv,
+        "layout": recording.layout,
+        "lead_names": " ".join(recording.names),
+        "digitizer": recording.method,
+    }
+    if recording.leads:
+        known = np.isfinite(recording.signal_mv)
+        shown = sum((lead.end_s - lead.start_s) * recording.fs_hz for lead in recording.leads)
+        confidence = np.stack([lead.signal.confidence for lead in recording.leads])
+        facts |= {
+            "sampling_rate_hz": recording.fs_hz,
+            "n_samples": known.shape[1],
+            "duration_s": float(recording.time_s[-1]),
+            "recovered": round(min(1.0, float(known.sum() / max(shown, 1.0))), 4),
+            "mean_confidence": round(float(confidence[known].mean()), 4),
+        }
+    return facts
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 5)
 
 
 def note_facts(signal: LeadSignal | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
 from ecgtrace.digitization.ink import runs
+from ecgtrace.recording import Recording
 from ecgtrace.types import LeadSignal
 from ecgtrace.units import MV_PER_LARGE_SQUARE, S_PER_LARGE_SQUARE
 
@@ -18,9 +19,10 @@ _TRACE_COLOUR = "#E69F00"  # Okabe and Ito's: safe for colour-blind readers, see
 _SIGNAL_COLOUR = "#0072B2"
 _LOST_COLOUR = "#CC79A7"  # behind stretches that were not recovered
 _DOUBT_COLOUR = "#D55E00"
+_LEAD_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")  # neighbours differ
 _LINE_LENGTH = 130  # characters of the smallest print across the picture
 _DPI = 130
-_WIDTH_INCH = 10.0
+_WIDTH_INCH, _PAGE_WIDTH_INCH = 10.0, 14.0
 _MAX_WIDTH_PX = 4000  # of the image as drawn; more cannot be seen at this size
 
 
@@ -101,3 +103,39 @@ def _lost_px(signal: LeadSignal) -> NDArray[np.int64]:
         missing[: inside[0]] = False
         missing[inside[-1] :] = False
     return runs(missing)
+
+
+def draw_page_overlay(
+    rgb: NDArray[np.uint8], recording: Recording, per_px: float, title: str, path: Path
+) -> None:
+    """
+    Write a PNG with the picture of a page, the trace of each lead laid on it in a colour with its name.
+
+    Parameters
+    ----------
+    rgb : ndarray of uint8, shape (height, width, 3)
+    recording : Recording
+        What was read of it.
+    per_px : float
+        The recording's units in a pixel: points, where the page is a rendering of vectors.
+    title : str
+    path : Path
+    """
+    height, width = rgb.shape[:2]
+    size = (_PAGE_WIDTH_INCH, _PAGE_WIDTH_INCH * height / width + 0.8)
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.imshow(rgb, extent=(0, width * per_px, height * per_px, 0), interpolation="antialiased")
+    for index, lead in enumerate(recording.leads):
+        colour = _LEAD_COLOURS[index % len(_LEAD_COLOURS)]
+        for line in lead.paths:
+            axes.plot(line[:, 0], line[:, 1], color=colour, linewidth=0.8)
+            axes.annotate(
+                lead.name, line[0], xytext=(0, 14), textcoords="offset points", color=colour, fontsize=8
+            )
+    axes.set_axis_off()
+    verdict = f"{title}: {recording.layout}, {recording.status}"
+    lines = [verdict, *textwrap.wrap("; ".join((*recording.doubts, *recording.notes)), _LINE_LENGTH)]
+    axes.set_title("\n".join(lines), fontsize=8, loc="left")
+    figure.savefig(path, dpi=_DPI)

@@ -9,12 +9,27 @@ PAPER_SPEED_MM_PER_S = 25.0
 GAIN_MM_PER_MV = 10.0
 LARGE_SQUARE_MM = 5.0  # major grid lines; minor ones stand 1 mm apart
 MM_PER_INCH = 25.4
+POINTS_PER_INCH = 72.0  # of PDF
 
 S_PER_LARGE_SQUARE = LARGE_SQUARE_MM / PAPER_SPEED_MM_PER_S  # 0.2 s
 MV_PER_LARGE_SQUARE = LARGE_SQUARE_MM / GAIN_MM_PER_MV  # 0.5 mV
 
 # The field's order; note aVR before aVL.
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+
+# Codes of leads in SCP-ECG (EN 1064, table of lead identification); ISO 11073 (MDC) and DICOM use the same.
+LEAD_CODES = {
+    "I": 1,
+    "II": 2,
+    **{f"V{k}": 2 + k for k in range(1, 8)},
+    **{f"V{k}R": 8 + k for k in range(2, 8)},
+    "III": 61,
+    "aVR": 62,
+    "aVL": 63,
+    "aVF": 64,
+    "V8": 66,
+    "V9": 67,
+}
 
 
 def px_to_s(px: float, px_per_mm: float) -> float:
