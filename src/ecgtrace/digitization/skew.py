@@ -21,6 +21,9 @@ from ecgtrace.types import FloatArray
 
 _LEAST_DEG = 0.06  # less is not worth a resampling: 1 px over a lead of 2.5 s at 400 px/s
 _INK_BELOW = 0.5  # of the way from the darkest to the paper: neither paper nor grid
+_CLEARER = (
+    1.2  # upright leads at 100 dpi reach 1.18 at 0.2 degrees; the same turned by 0.4 and more, 1.7 and more
+)
 _LEAST_VARIATION = 0.01  # of the profile, in squared grey levels
 _SUPPORT_PX = 20_000  # so many pixels tell the coarse angle
 
@@ -91,7 +94,7 @@ def find_skew(image: NDArray[np.uint8], limit_deg: float = 6.0) -> float:
         [_variation(x[every], y[every], value[every], best + away) for away in (-2.0, -1.5, 1.5, 2.0)]
     )
     as_it_is = _variation(x[every], y[every], value[every], 0.0)
-    if abs(best) < _LEAST_DEG or clear <= max(1.1 * as_it_is, 1.5 * beside, _LEAST_VARIATION):
+    if abs(best) < _LEAST_DEG or clear <= max(_CLEARER * as_it_is, 1.5 * beside, _LEAST_VARIATION):
         return 0.0
     return best
 
