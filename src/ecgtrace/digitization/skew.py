@@ -21,9 +21,7 @@ from ecgtrace.types import FloatArray
 
 _LEAST_DEG = 0.06  # less is not worth a resampling: 1 px over a lead of 2.5 s at 400 px/s
 _INK_BELOW = 0.5  # of the way from the darkest to the paper: neither paper nor grid
-_CLEARER = (
-    1.2  # upright leads at 100 dpi reach 1.18 at 0.2 degrees; the same turned by 0.4 and more, 1.7 and more
-)
+_CLEARER = 1.2  # times: upright leads at 100 dpi reach 1.18 at 0.2 degrees; turned by 0.4 and more, 1.7
 _LEAST_VARIATION = 0.01  # of the profile, in squared grey levels
 _SUPPORT_PX = 20_000  # so many pixels tell the coarse angle
 
