@@ -294,7 +294,7 @@ def _pooled(scales: tuple[float, float], rulings: tuple[Ruling, Ruling]) -> tupl
     the length that they span.
     """
     off = abs(np.log(scales[0] / scales[1]))
-    if off > _CONSISTENT * np.hypot(*(ruling.error for ruling in rulings)) or off > _SQUARE:
+    if off > _CONSISTENT * np.hypot(rulings[0].error, rulings[1].error) or off > _SQUARE:
         return scales
     weights = [r.n_lines * float(np.ptp(r.positions_px)) ** 2 for r in rulings]
     pooled = float(np.exp(np.average(np.log(scales), weights=weights)))
