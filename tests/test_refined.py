@@ -142,7 +142,7 @@ def test_a_line_that_is_nowhere_black_counts_as_ink_for_the_path():
     ink[2] = 0.5
     target = np.zeros_like(ink)
     target[2] = 1
-    seen = InkMap(ink, target).saturated()
+    seen = InkMap(ink, target).saturated
     assert (seen[2] == 1).all()
     assert seen[0].max() < 0.05
-    np.testing.assert_array_equal(InkMap(2 * ink, target).saturated()[2], np.ones(20))
+    np.testing.assert_array_equal(InkMap(2 * ink, target).saturated[2], np.ones(20))

@@ -1,6 +1,7 @@
 """Which ink of a crop is whose: the contract between a network, or a true mask, and what is traced in it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import cv2
@@ -104,12 +105,14 @@ class InkMap:
     target: NDArray[np.float32]
     other: NDArray[np.float32] | None = None
 
+    @cached_property
     def saturated(self) -> NDArray[np.float32]:
         """Return the ink as a path sees it: a thin or blurred line is nowhere black, and ink all the same."""
         on_line = self.density[self.target > SURE]
         level = float(np.clip(np.quantile(on_line, 0.8), 0.4, 1)) if len(on_line) else 1.0
         return np.asarray(np.minimum(self.density / level, 1), np.float32)
 
+    @cached_property
     def line_width_px(self) -> float:
         """Estimate the width of the line where it runs flat: a low quantile of the ink per column."""
         near = cv2.dilate(self.target, np.ones((5, 1), np.uint8))
@@ -117,6 +120,7 @@ class InkMap:
         thick = thick[thick > 0.7]
         return float(np.quantile(thick, 0.2)) if len(thick) else 2.0
 
+    @cached_property
     def extent(self) -> tuple[int, int]:
         """
         Return the first and the last column with ink of the target.
@@ -126,7 +130,7 @@ class InkMap:
         TraceNotFoundError
             If there is none.
         """
-        own = self.saturated() * self.target
+        own = self.saturated * self.target
         columns = np.flatnonzero(own.max(axis=0) > SURE)
         if not len(columns):
             raise TraceNotFoundError("the network found no trace; crop one lead, dark on light paper")
@@ -134,7 +138,7 @@ class InkMap:
 
     def claim(self) -> NDArray[np.float32]:
         """Return how far the ink of each pixel is the target's to explain: its edges belong to it, too."""
-        size = 2 * round(self.line_width_px() / 4 + 1) + 1
+        size = 2 * round(self.line_width_px / 4 + 1) + 1
         near = cv2.dilate(self.target, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
         if self.other is None:
             return np.asarray(near, np.float32)

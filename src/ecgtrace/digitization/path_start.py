@@ -44,8 +44,8 @@ class PathStart:
         TraceNotFoundError
             If no ink is likely to be the target's.
         """
-        dark, width_px = ink.saturated(), ink.line_width_px()
-        first, last = ink.extent()
+        dark, width_px = ink.saturated, ink.line_width_px
+        first, last = ink.extent
         part = np.s_[:, first : last + 1]
         own = (dark * ink.target)[part]
         likely = self._likelihood(ink, dark)[part]

@@ -179,7 +179,7 @@ class RefinedDigitizer:
         line = self.start(ink, step_px)
         if self.fit is None:
             return Explained(line, (), ink, others)
-        first, last = ink.extent()
+        first, last = ink.extent
         free = (first > 0, last < shape[1] - 1)  # ends that the picture does not cut
         claim = ink.claim()
         # Rough where samples are sought: their comb tells itself long before the last tenth of a pixel.
