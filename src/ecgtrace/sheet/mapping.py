@@ -43,7 +43,7 @@ class PlaneMap:
 
     def from_source(self, points_px: NDArray) -> FloatArray:
         """Map points, shape (n, 2), of the source to the rectified picture."""
-        return project(np.linalg.inv(self.matrix), points_px)
+        return project(np.asarray(np.linalg.inv(self.matrix), np.float64), points_px)
 
     def after(self, matrix: FloatArray) -> "PlaneMap":
         """Return this map of what `matrix`, shape (3, 3), makes of the points."""
