@@ -1,0 +1,154 @@
+"""The grid of a page: read from its spectrum, then fitted to where its lines lie."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtrace.sheet.darkness import Ground, ground_of
+from ecgtrace.sheet.phase import Patches, measure
+from ecgtrace.sheet.plane import Lattice, fit_plane, lattice_from
+from ecgtrace.sheet.spacing import Spacing, find_spacings
+from ecgtrace.sheet.spectrum import find_rays, spectra_of
+from ecgtrace.types import FloatArray
+from ecgtrace.units import LARGE_SQUARE_MM
+
+_COARSE_PX = 1600  # long side from which on a picture is halved, or more: A4 has 5.4 px per mm then
+_FINE_PX_PER_MM = 5.0  # below it, lines 1 mm apart are no longer seen sharp
+_READINGS = 3
+_ROUNDS = 3
+_FULL_SIGNAL = 100.0
+_AGREES_MM = 0.15
+_FEWEST_PATCHES = 12
+_LEAST_SEEN = 0.2  # of the patches around the lines
+_LEAST_AGREEING = 0.5  # of those seen; shifts by chance agree in 0.3
+_ISOLATED = 4.0  # times the power beside it
+_MOST_OFF_MM = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """
+    A grid that was found.
+
+    Attributes
+    ----------
+    matrix : ndarray of float, shape (3, 3)
+        From px of the source to mm, up to a factor.
+    seen_mm : ndarray of float, shape (2, 2)
+        Corners of the box in which its lines are seen.
+    residual_mm : float
+        Root mean square of how far lines lie off.
+    agreeing : float
+        Share of the patches that lie within 0.15 mm of where they should.
+    small_lines, large_lines : bool
+        Whether lines 1 mm apart, and stronger ones 5 mm apart, are seen.
+    """
+
+    matrix: FloatArray
+    seen_mm: FloatArray
+    residual_mm: float
+    agreeing: float
+    small_lines: bool
+    large_lines: bool
+
+
+def find_grid(image: NDArray[np.uint8], known_px_per_mm: float | None = None) -> Grid | None:
+    """
+    Find the grid of a page, turned by any angle.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (height, width, 3)
+        Dark lines on lighter paper.
+    known_px_per_mm : float, optional
+
+    Returns
+    -------
+    Grid or None
+        None where no lines along both axes hold together over the page.
+    """
+    factor = max(1, max(image.shape[:2]) // _COARSE_PX)
+    ground = ground_of(image, factor)
+    if not ground.darkness.any():
+        return None
+    spectra = spectra_of(ground.darkness)
+    rays = find_rays(spectra)
+    known = None if known_px_per_mm is None else known_px_per_mm / factor
+    for spacing in find_spacings(rays, max(ground.darkness.shape), known)[:_READINGS]:
+        lattice = lattice_from(spectra, rays, spacing)
+        if lattice is None:
+            continue
+        grid = _refined(image, ground, lattice, spacing)
+        if grid is not None:
+            return grid
+    return None
+
+
+def _refined(image: NDArray[np.uint8], ground: Ground, lattice: Lattice, spacing: Spacing) -> Grid | None:
+    """Fit the lattice to the lines; None where they do not hold together."""
+    finer = max(1, int(ground.factor * min(spacing.px_per_mm) / _FINE_PX_PER_MM))
+    if finer < ground.factor:
+        fine = ground_of(image, finer)
+        ratio = finer / ground.factor
+        shift = (ratio - 1) / 2
+        to_coarse = np.array([[ratio, 0, shift], [0, ratio, shift], [0, 0, 1.0]])
+        lattice = Lattice(lattice.matrix @ to_coarse, (lattice.centres + 0.5) / ratio - 0.5)
+        ground = fine
+    for _ in range(_ROUNDS):
+        patches = measure(ground.darkness, lattice)
+        seen = np.isfinite(patches.shift_mm)
+        if seen.sum(axis=0).min() < _FEWEST_PATCHES:
+            return None
+        places = lattice.to_px(patches.places_mm)
+        weights = np.where(seen, np.minimum(patches.signal, _FULL_SIGNAL), 0.0)
+        true_mm = patches.places_mm - patches.shift_mm
+        lattice = Lattice(fit_plane(places, true_mm, weights, lattice.matrix), lattice.centres)
+    off = np.abs(lattice.to_mm(places) - true_mm)
+    agreeing = float(min((off[seen[:, j], j] < _AGREES_MM).mean() for j in (0, 1)))
+    around = max(1, int(patches.inside.sum()))
+    if agreeing < _LEAST_AGREEING or seen.sum(axis=0).min() < _LEAST_SEEN * around or _isolated(patches):
+        return None
+    there = seen.any(axis=1) & (np.nanmin(np.where(seen, off, np.inf), axis=1) < _AGREES_MM)
+    low, high = patches.places_mm[there].min(axis=0), patches.places_mm[there].max(axis=0)
+    # The origin lies on a crossing of large lines.
+    move = np.eye(3)
+    move[:2, 2] = -patches.origin_mm
+    from_source = np.linalg.inv(
+        [
+            [ground.factor, 0, (ground.factor - 1) / 2],
+            [0, ground.factor, (ground.factor - 1) / 2],
+            [0, 0, 1.0],
+        ]
+    )
+    small, large = _families(patches)
+    return Grid(
+        matrix=np.asarray(move @ lattice.matrix @ from_source, np.float64),
+        seen_mm=np.stack([low, high]) - patches.origin_mm,
+        residual_mm=float(np.sqrt((np.minimum(off[seen], _MOST_OFF_MM) ** 2).mean())),
+        agreeing=agreeing,
+        small_lines=small,
+        large_lines=large,
+    )
+
+
+def _families(patches: Patches) -> tuple[bool, bool]:
+    """Tell which families of lines are seen, by the multiples of 0.2 per mm that stand out."""
+    power = patches.multiples.sum(axis=0)
+    fifth = int(LARGE_SQUARE_MM) - 1
+    beside = max(power[fifth - 1], power[fifth + 1])
+    small = bool(power[fifth] > _ISOLATED * beside)
+    large = bool(max(power[0], power[1], power[2], beside) > _ISOLATED) or not small
+    return small, large
+
+
+def _isolated(patches: Patches) -> bool:
+    """Tell whether a multiple stands out by itself that neither lines 1 mm nor lines 5 mm apart have."""
+    for power in patches.multiples:
+        number = int(np.argmax(power[:9])) + 1
+        if number in (1, 5):
+            continue
+        beside = max(power[number - 2], power[number])
+        if power[number - 1] > _ISOLATED * beside + _ISOLATED:
+            return True
+    return False
