@@ -122,17 +122,17 @@ def _compose(
     plan: Plan, ink: NDArray[np.uint8], box: Box, area: Box, turn: Turn, rng: np.random.Generator | None
 ) -> NDArray[np.uint8]:
     source, style = turn.source(area), plan.style
-    image = _grid(style, source)
+    image = draw_grid(style, source)
     names = ink if style.name_ink is None else np.zeros_like(ink)
     _add_printed(plan, ink, names, source)
     if style.name_ink is not None:
-        _blend(image, _as_plotted(names, style), style.name_ink)
-    _blend(image, _as_plotted(ink, style), style.ink)
+        blend(image, as_plotted(names, style), style.name_ink)
+    blend(image, as_plotted(ink, style), style.ink)
     image = turn.image(image, area)
     return _cut(plan.style.degradation.apply(image, rng or np.random.default_rng(0)), box, area)
 
 
-def _as_plotted(ink: NDArray[np.uint8], style: PageStyle) -> NDArray[np.uint8]:
+def as_plotted(ink: NDArray[np.uint8], style: PageStyle) -> NDArray[np.uint8]:
     """Return the ink as it comes on the paper: a plotter without half-tones covers a pixel or does not."""
     return ink if style.antialias else np.where(ink >= _COVERED, np.uint8(255), np.uint8(0))
 
@@ -143,7 +143,7 @@ def _add_printed(plan: Plan, strokes: NDArray[np.uint8], names: NDArray[np.uint8
     for index, (stroke, bounds) in enumerate(zip(plan.strokes, plan.stroke_bounds, strict=True)):
         width_px = style.separator_width_px if index in plan.separators else style.line_width_px
         if _is_near(bounds, width_px, box):
-            _add_stroke(strokes, stroke, width_px, box)
+            add_stroke(strokes, stroke, width_px, box)
     for label in plan.labels:
         _print_label(names, label, style, box)
 
@@ -186,7 +186,7 @@ def traces_ink(plan: Plan, box: Box, only: tuple[int, ...] | None = None) -> NDA
     width_px = plan.style.line_width_px
     for index in range(len(plan.traces)) if only is None else only:
         if _is_near(plan.trace_bounds[index], width_px, box):
-            _add_stroke(ink, plan.traces[index].polyline, width_px, box)
+            add_stroke(ink, plan.traces[index].polyline, width_px, box)
     return ink
 
 
@@ -209,11 +209,12 @@ def stroke_coverage(polyline: FloatArray, width_px: float, box: Box) -> NDArray[
         Share of each pixel that is covered, 0 to 255.
     """
     ink = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
-    _add_stroke(ink, polyline, width_px, box)
+    add_stroke(ink, polyline, width_px, box)
     return ink
 
 
-def _add_stroke(ink: NDArray[np.uint8], polyline: FloatArray, width_px: float, box: Box) -> None:
+def add_stroke(ink: NDArray[np.uint8], polyline: FloatArray, width_px: float, box: Box) -> None:
+    """Draw one stroke as `stroke_coverage` does over the ink of a box, in place."""
     part = _part_inside(polyline, width_px, box)
     if part is None:
         return
@@ -263,7 +264,7 @@ def _part_inside(polyline: FloatArray, width_px: float, box: Box) -> tuple[Float
     return polyline[first : last + 1], inner
 
 
-def _blend(image: NDArray[np.uint8], ink: NDArray[np.uint8], color: Color) -> None:
+def blend(image: NDArray[np.uint8], ink: NDArray[np.uint8], color: Color) -> None:
     """Lay ink of one colour over the image, in place."""
     rows = np.flatnonzero(ink.any(axis=1))
     if not rows.size:
@@ -276,7 +277,7 @@ def _blend(image: NDArray[np.uint8], ink: NDArray[np.uint8], color: Color) -> No
     image[part] = clear
 
 
-def _grid(style: PageStyle, box: Box) -> NDArray[np.uint8]:
+def draw_grid(style: PageStyle, box: Box) -> NDArray[np.uint8]:
     """Return paper and grid; lines continue beyond the page."""
     x0, y0, x1, y1 = box
     # As on the published pages: a line on the left edge, and one on each zero line.
