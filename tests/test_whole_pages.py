@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from ecgtrace.crops.drawn_pages import DrawnPages, page_regions, page_signals
 from ecgtrace.crops.page_training import ScanMix, TrainingPages
 from ecgtrace.pages.page_design import PageDesign, PageDesigner
 from ecgtrace.pages.page_layouts import KINDS, PageLayout, page_layout, usual_order
@@ -197,3 +198,71 @@ def test_scans_are_turned_within_their_range():
     turns = [ScanMix().draw(np.random.default_rng(k)).turn_deg for k in range(200)]
     assert max(map(abs, turns)) <= 1.5
     assert 0.3 < np.mean(np.array(turns) != 0) < 0.7
+
+
+def test_truth_stands_on_the_axis_of_the_page():
+    """3x4: column k from 2.5 k s; II in the strip over all 10 s, and not in its column."""
+    leads, names, signals = page_signals(plan_page(levels(), design(page_layout("3x4", strips=("II",)))))
+    assert leads == names == LEADS
+    assert signals.shape == (12, 5000)
+    assert np.isfinite(signals[1]).all()
+    shown = np.isfinite(signals[LEADS.index("V2")])
+    assert (np.flatnonzero(shown)[0], np.flatnonzero(shown)[-1]) == (2500, 3749)
+    np.testing.assert_allclose(signals[7][shown], 0.7)
+
+
+def test_truth_of_an_inverted_lead_is_the_right_way_up():
+    layout = page_layout("6x1", order=usual_order("6x1", cabrera=True))
+    leads, names, signals = page_signals(plan_page(levels(), design(layout)))
+    assert (leads[3], names[3]) == ("aVR", "-aVR")
+    np.testing.assert_allclose(signals[3], 0.3)
+
+
+def test_truth_between_drawn_samples_is_the_line():
+    """Drawn at 100 Hz: a sample that falls between two drawn ones lies on the stroke between them."""
+    record = SampleRecords().load("sample-002")
+    page = design(page_layout("3x1"))
+    plan = plan_page(record, replace(page, style=replace(page.style, fs_hz=100.0)))
+    signal, truth = plan.traces[0].signal, page_signals(plan)[2][0]
+    np.testing.assert_allclose(truth[:4996:5], signal)
+    np.testing.assert_allclose(truth[2:4990:5], signal[:-1][:998] * 0.6 + signal[1:][:998] * 0.4)
+
+
+def test_rows_of_one_lead_are_one_signal():
+    ramp = np.tile(np.linspace(0, 1, 5000), (12, 1))
+    plan = plan_page(Record("ramp", ramp, FS_HZ, LEADS), design(page_layout("rows", 2.5, n_rows=4)))
+    leads, _, signals = page_signals(plan)
+    assert leads == ("II",)
+    np.testing.assert_allclose(signals[0], ramp[1])
+
+
+def test_regions_lie_on_the_turned_picture():
+    """Lead I is flat: its box is as high as the line and as what 250 mm rise by at 1 degree."""
+    scan, plan = Scan(turn_deg=1.0), plan_page(levels(), design(page_layout("3x1")))
+    region = page_regions(plan, scan.matrix(plan)[0])[0]
+    fall = 2499.5 * np.sin(np.deg2rad(1))
+    assert region.y1 - region.y0 == pytest.approx(fall + 3, abs=0.5)
+    assert region.zero_y[0] - region.zero_y[1] == pytest.approx(fall, abs=0.5)
+    assert (region.overlap_mm2, region.crossings) == (0, 0)
+
+
+def test_ink_of_another_row_is_told():
+    """One peak of II, 3 mV = 30 mm high, from a row 20 mm below, crosses I twice with 10 mm of ink beyond."""
+    signal = np.zeros((12, 5000))
+    signal[1, 2500] = 3.0
+    plan = plan_page(Record("peak", signal, FS_HZ, LEADS), design(page_layout("3x1")))
+    first, second, third = page_regions(plan, Scan().matrix(plan)[0])
+    assert (first.crossings, second.crossings, third.crossings) == (2, 2, 0)
+    assert first.overlap_mm2 > 0 and second.overlap_mm2 > 0
+    assert third.overlap_mm2 == 0
+
+
+def test_drawn_pages_are_a_function_of_seed_and_number():
+    pages = DrawnPages(SampleRecords(), {"plain": Printer()}, "val", n_pages=4, dpi=(100, 110), seed=1)
+    again = DrawnPages(SampleRecords(), {"plain": Printer()}, "val", n_pages=4, dpi=(100, 110), seed=1)
+    one, two = pages[2], again[2]
+    np.testing.assert_array_equal(one.image, two.image)
+    np.testing.assert_array_equal(one.signals, two.signals)
+    assert one.page_id == pages.page_id(2)
+    assert 100 <= one.px_per_mm * 25.4 <= 110
+    assert [page.page_id for page in pages] == [pages.page_id(k) for k in range(4)]

@@ -1,5 +1,6 @@
 """Cut the picture of one lead, with its truth, from the plan of a page."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,16 +160,34 @@ def _ink_beside(other: np.ndarray, polyline: FloatArray) -> int:
 
 def crossings(plan: Plan, target: int) -> int:
     """Count the sign changes of the distance between the target and each other centre line."""
-    own = plan.traces[target].polyline
+    return count_crossings([trace.polyline for trace in plan.traces], target)
+
+
+def count_crossings(polylines: Sequence[FloatArray], target: int) -> int:
+    """
+    Count how often other centre lines cross one of them.
+
+    Parameters
+    ----------
+    polylines : sequence of ndarray of float, shape (n, 2)
+        Each from left to right.
+    target : int
+
+    Returns
+    -------
+    int
+        Sign changes of the distance to each other line, added up.
+    """
+    own = polylines[target]
     count = 0
-    for index, trace in enumerate(plan.traces):
+    for index, polyline in enumerate(polylines):
         if index == target:
             continue
-        x = trace.polyline[:, 0]
+        x = polyline[:, 0]
         inside = own[(own[:, 0] >= x[0]) & (own[:, 0] <= x[-1])]
         if len(inside) < 2:
             continue
-        apart = np.sign(inside[:, 1] - np.interp(inside[:, 0], x, trace.polyline[:, 1]))
+        apart = np.sign(inside[:, 1] - np.interp(inside[:, 0], x, polyline[:, 1]))
         apart = apart[apart != 0]
         count += int(np.count_nonzero(np.diff(apart)))
     return count
