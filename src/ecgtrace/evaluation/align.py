@@ -113,6 +113,7 @@ def find_lag(
     truth: FloatArray,
     truth_fs_hz: float,
     options: AlignOptions = DEFAULT_ALIGN,
+    start_s: float = 0.0,
 ) -> float:
     """
     Find how late a digitized signal is against its truth.
@@ -134,6 +135,8 @@ def find_lag(
     truth_fs_hz : float
         Its sampling frequency in Hz.
     options : AlignOptions, optional
+    start_s : float, optional
+        Where the first sample of `truth` stands on the axis of `digitized`, whose first stands at 0 s.
 
     Returns
     -------
@@ -155,7 +158,7 @@ def find_lag(
     reach = int(np.floor(options.max_lag_s * rate_hz + 1e-9))
     count = int(np.floor((len(truth) - 1) / truth_fs_hz * rate_hz + 1e-9)) + 1
     wanted, _ = sample_at(truth, truth_fs_hz, np.arange(count) / rate_hz)
-    found, known = sample_at(digitized, fs_hz, np.arange(-reach, count + reach) / rate_hz)
+    found, known = sample_at(digitized, fs_hz, start_s + np.arange(-reach, count + reach) / rate_hz)
     score = _correlation_by_lag(found, known.astype(float), wanted)
     if not np.isfinite(score).any():
         return 0.0
@@ -172,6 +175,7 @@ def align(
     truth: FloatArray,
     truth_fs_hz: float,
     options: AlignOptions = DEFAULT_ALIGN,
+    start_s: float = 0.0,
 ) -> Aligned:
     """
     Remove the lag of a digitized signal and resample it to the rate of its truth.
@@ -182,7 +186,7 @@ def align(
 
     Parameters
     ----------
-    digitized, fs_hz, truth, truth_fs_hz, options
+    digitized, fs_hz, truth, truth_fs_hz, options, start_s
         As in `find_lag`. At least one sample of `digitized` must be finite.
 
     Returns
@@ -190,8 +194,8 @@ def align(
     Aligned
         With `len(truth)` samples.
     """
-    lag_s = find_lag(digitized, fs_hz, truth, truth_fs_hz, options)
-    times_s = np.arange(len(truth)) / truth_fs_hz + lag_s
+    lag_s = find_lag(digitized, fs_hz, truth, truth_fs_hz, options, start_s)
+    times_s = start_s + np.arange(len(truth)) / truth_fs_hz + lag_s
     signal, covered = sample_at(digitized, fs_hz, times_s)
     return Aligned(signal=signal, covered=covered, lag_s=lag_s)
 
