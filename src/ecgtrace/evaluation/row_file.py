@@ -32,12 +32,15 @@ class RowFile:
         Columns that stay text, so that record 00123 keeps its zeros. The others are numbers, NaN where empty.
     rows_each : int
         So many rows a crop and a digitizer have.
+    end : (str, str) or None
+        Where their number varies: a column, and what it holds in the last of them alone.
     """
 
     path: Path
     columns: tuple[str, ...]
     text: Collection[str]
     rows_each: int = 1
+    end: tuple[str, str] | None = None
 
     def begin(self, keep: bool) -> None:
         """Make the file; or keep what it holds, less what was cut short."""
@@ -92,9 +95,14 @@ class RowFile:
         kept = content[: content.rfind(b"\n") + 1] or (",".join(self.columns) + "\n").encode()
         if kept != content:
             self.path.write_bytes(kept)
-        if self.rows_each > 1:
+        if self.rows_each > 1 or self.end is not None:
             rows = pd.read_csv(self.path, dtype=str, keep_default_na=False)
-            whole = rows.groupby(list(KEY))["crop_id"].transform("size") == self.rows_each
+            if self.end is not None:
+                column, last = self.end
+                ended = (rows[column] == last).groupby([rows[name] for name in KEY])
+                whole = ended.transform("any")
+            else:
+                whole = rows.groupby(list(KEY))["crop_id"].transform("size") == self.rows_each
             if not whole.all():
                 rows[whole].to_csv(self.path, index=False, lineterminator="\n")
 

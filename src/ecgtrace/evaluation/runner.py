@@ -1,5 +1,5 @@
 """
-The one runner: crops of a source, arms that read them, a score that makes rows of each reading.
+The one runner: crops or pages of a source, arms that read them, a score that makes rows of each reading.
 
 `run` is the work: resumable, in one process or several. `begin` writes what the rows rest on, and refuses to
 mix rows that rest on different things. Evaluation and every study are a source, arms and a score.
@@ -35,7 +35,7 @@ _OF_A_CALL = ("date_utc", "command", "commit", "dirty")
 
 class CropSource(Protocol):
     """
-    Where crops come from.
+    Where crops come from, or whole pages (`page_sample.PageSet`): whatever the score reads.
 
     A source may also have `subset(index) -> str`, which names the subset of a crop without reading it and is
     asked for crops that cannot be read; `name`, where its crops come from; and `fingerprint() -> str`, a hash
@@ -45,7 +45,7 @@ class CropSource(Protocol):
     def __len__(self) -> int:
         """Return the number of crops."""
 
-    def __getitem__(self, index: int) -> LeadCrop:
+    def __getitem__(self, index: int) -> Any:
         """Return a crop; raises `DataError` if this one is broken."""
 
     def crop_id(self, index: int) -> str:
@@ -76,7 +76,7 @@ class Score(Protocol):
     Attributes
     ----------
     columns, text, rows_each
-        As `RowFile` has them.
+        As `RowFile` has them; a score whose number of rows varies also has `end`.
     """
 
     @property
@@ -86,7 +86,7 @@ class Score(Protocol):
     @property
     def rows_each(self) -> int: ...  # noqa: D102
 
-    def rows(self, crop: LeadCrop, index: int, arm: str, digitizer: Any) -> list[dict[str, Any]]:
+    def rows(self, crop: Any, index: int, arm: str, digitizer: Any) -> list[dict[str, Any]]:
         """
         Read a crop and return its rows, `rows_each` or none; a reading that fails is a row, not an error.
 
@@ -150,7 +150,7 @@ def run(
     DataError
         If the file to resume cannot be read.
     """
-    file = RowFile(path, score.columns, score.text, score.rows_each)
+    file = _row_file(path, score)
     file.begin(options.resume)
     crop_ids = [source.crop_id(index) for index in range(len(source))]
     done = file.done()
@@ -168,7 +168,7 @@ def run(
 
 def is_done(source: CropSource, arms: Mapping[str, Any], score: Score, path: Path) -> bool:
     """Tell whether a file holds the rows of all crops and arms."""
-    file = RowFile(path, score.columns, score.text, score.rows_each)
+    file = _row_file(path, score)
     wanted = {(source.crop_id(index), name) for index in range(len(source)) for name in arms}
     return path.is_file() and wanted <= file.done()
 
@@ -292,6 +292,10 @@ def _model_facts(digitizer: Any) -> dict[str, Any]:
     card = getattr(getattr(digitizer, "segmenter", None), "card", None)
     facts = asdict(card) if is_dataclass(card) and not isinstance(card, type) else {}
     return {"model": model_name(digitizer), **facts}
+
+
+def _row_file(path: Path, score: Score) -> RowFile:
+    return RowFile(path, score.columns, score.text, score.rows_each, getattr(score, "end", None))
 
 
 _Work = tuple[CropSource, dict[str, Any], Score]

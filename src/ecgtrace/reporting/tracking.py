@@ -110,6 +110,28 @@ class Tracker:
             ]
             run.log_files("evaluation", "evaluation", _present(folder, names), _without_config(facts))
 
+    def log_pages(self, metrics: Mapping[str, Any], facts: dict[str, Any], folder: Path) -> None:
+        """
+        Log a finished evaluation of whole pages as one run.
+
+        Parameters
+        ----------
+        metrics : mapping
+            What `metrics.json` holds, in the summary as `pages/digitizer/statistic`.
+        facts : dict
+            What `provenance.json` holds.
+        folder : Path
+            Its `rows.csv` becomes a table and, with the files of `tables/`, an artefact.
+        """
+        with self.run(folder, "evaluate", facts) as run:
+            for name, numbers in metrics.items():
+                run.log_summary({f"pages/{name}/{key}": n for key, n in flat_numbers(numbers).items()})
+            rows = folder / "rows.csv"
+            text = ("record_id", "crop_id", "message", "rather", "layout_read", "printer", "layout")
+            run.log_table("table/rows", pd.read_csv(rows, dtype=dict.fromkeys(text, str)))
+            names = ["rows.csv", "metrics.json", "provenance.json", *_below(folder / "tables", folder)]
+            run.log_files("evaluation", "evaluation", _present(folder, names), _without_config(facts))
+
     def log_reproduction(self, folder: Path, claims: pd.DataFrame, facts: Mapping[str, Any]) -> None:
         """
         Log a folder of artefacts of the paper as one run.

@@ -1,6 +1,6 @@
 """Every study, by the name of its folder in experiments."""
 
-from ecgtrace.studies import ablation, ceiling, clinical_run, conditions, other_programs, reliability
+from ecgtrace.studies import ablation, ceiling, clinical_run, conditions, other_programs, pages, reliability
 
 STUDIES = {
     study.name: study
@@ -11,6 +11,7 @@ STUDIES = {
         conditions.STUDY,
         other_programs.PAGES_OTHER,
         other_programs.REFERENCE,
+        pages.STUDY,
         reliability.STUDY,
     )
 }

@@ -1,5 +1,5 @@
 """
-Compare digitizers with the truth: rows, tables, figures and a report.
+Compare digitizers with the truth, on crops or on whole pages: rows, tables, figures and a report.
 
 `main` is what `evaluate.py` calls with its configuration.
 """
@@ -9,6 +9,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -16,10 +17,15 @@ from omegaconf import DictConfig
 from ecgtrace.errors import ConfigError
 from ecgtrace.evaluation import arms, runner
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
-from ecgtrace.evaluation.run import Evaluation, evaluate_many
-from ecgtrace.evaluation.runner import ROWS, CropSource, DigitizerLike, RunOptions
+from ecgtrace.evaluation.page_readers import page_reader
+from ecgtrace.evaluation.page_run import PageEvaluation
+from ecgtrace.evaluation.page_sample import PageSet
+from ecgtrace.evaluation.run import Evaluation
+from ecgtrace.evaluation.runner import ROWS, CropSource, DigitizerLike, RunOptions, Score
+from ecgtrace.evaluation.subsets import ALL
 from ecgtrace.provenance import provenance
-from ecgtrace.reporting import figures, report, tables
+from ecgtrace.reporting import figures, page_tables, report, tables
+from ecgtrace.reporting.tracking import Tracker
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +53,8 @@ def main(cfg: DictConfig) -> dict[str, Any]:
     """
     folder = Path(cfg.output_dir)
     options = RunOptions(resume=cfg.resume, workers=cfg.workers, progress=cfg.progress)
-    score = Evaluation(instantiate(cfg.align), cfg.subset.name)
+    align = instantiate(cfg.align)
+    score: Score = Evaluation(align, cfg.subset.name)
     bootstrap: BootstrapOptions = instantiate(cfg.bootstrap)
     configs, digitizers = _digitizers(cfg)
     tracker = instantiate(cfg.logger)
@@ -55,23 +62,54 @@ def main(cfg: DictConfig) -> dict[str, Any]:
     source: CropSource = instantiate(cfg.data, _convert_="object")
     if len(source) == 0:
         raise ConfigError("there is no crop to evaluate; look at data and subset")
+    arms: dict[str, Any] = dict(digitizers)
+    if isinstance(source, PageSet):
+        _refuse_subset(cfg)
+        score = PageEvaluation(align)
+        arms = {name: page_reader(digitizer) for name, digitizer in digitizers.items()}
     facts = provenance(cfg) | runner.data_facts(cfg, source, ("data", "subset", "align"))
     facts |= runner.arm_facts(configs, digitizers)
-    complete = options.resume and runner.is_done(source, digitizers, score, folder / ROWS)
+    complete = options.resume and runner.is_done(source, arms, score, folder / ROWS)
     keep = options.resume and _has_rows(folder)
     runner.begin(folder, facts, keep, complete, "start a new folder")
 
-    rows = evaluate_many(source, digitizers, folder / ROWS, options, score)
+    rows = runner.run(source, arms, score, folder / ROWS, options)
+    if isinstance(source, PageSet):
+        return _report_pages(rows, bootstrap, folder, facts, tracker)
     results = tables.results(rows, bootstrap)
     (folder / METRICS).write_text(json.dumps(tables.as_metrics(results), indent=2) + "\n", encoding="utf-8")
     tables.write_tables(results, folder / "tables")
     if cfg.figures:
-        figures.write_figures(rows, source, digitizers, folder / "figures", score.align)
+        figures.write_figures(rows, source, digitizers, folder / "figures", align)
     report_path = report.write_report(folder)
     tracker.log_evaluation(results, facts, folder)
     print(tables.to_text(results))
     print(f"rows: {folder / ROWS}\nreport: {report_path}")
     return tables.as_metrics(results)
+
+
+def _report_pages(
+    rows: pd.DataFrame, bootstrap: BootstrapOptions, folder: Path, facts: dict[str, Any], tracker: Tracker
+) -> dict[str, Any]:
+    """Write tables and numbers of whole pages, and log them."""
+    if rows.empty:
+        raise ConfigError(
+            "no page has what the digitizer needs: one of single leads needs boxes; try digitizer=page"
+        )
+    found = page_tables.summaries(rows, bootstrap)
+    metrics = page_tables.as_metrics(found)
+    (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    page_tables.write(found, bootstrap, folder / "tables")
+    tracker.log_pages(metrics, facts, folder)
+    print(page_tables.to_markdown(found))
+    print(f"rows: {folder / ROWS}\ntable: {folder / 'tables' / 'pages.md'}")
+    return metrics
+
+
+def _refuse_subset(cfg: DictConfig) -> None:
+    """Refuse to leave leads out of pages: tables of pages tell overlapping leads apart themselves."""
+    if cfg.subset.name != ALL:
+        raise ConfigError(f"data is of whole pages; leave subset={cfg.subset.name} out")
 
 
 def _digitizers(cfg: DictConfig) -> tuple[dict[str, DictConfig], dict[str, DigitizerLike]]:

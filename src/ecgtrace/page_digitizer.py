@@ -1,0 +1,53 @@
+"""The digitizer of whole pages, as `conf/digitizer/page.yaml` names it."""
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtrace.documents.source import SourcePage
+from ecgtrace.errors import ConfigError
+from ecgtrace.page_files import read_recording
+from ecgtrace.recording import Recording
+from ecgtrace.vector.calibration import PaperChoice
+
+
+@dataclass(frozen=True)
+class PageDigitizer:
+    """
+    Read pages whole: find their leads, names and calibration, and read each lead.
+
+    Attributes
+    ----------
+    speed_mm_per_s, gain_mm_per_mv : float or None
+        Override what a page says of itself.
+    name : str
+    """
+
+    speed_mm_per_s: float | None = None
+    gain_mm_per_mv: float | None = None
+    name: str = "page"
+
+    def __post_init__(self) -> None:
+        _ = self.choice  # raises for a speed or gain that no recorder has
+
+    @property
+    def choice(self) -> PaperChoice:
+        """Speed and gain that were given."""
+        return PaperChoice(self.speed_mm_per_s, self.gain_mm_per_mv)
+
+    def read(self, page: SourcePage) -> Recording:
+        """
+        Read a page.
+
+        Raises
+        ------
+        PageError
+            If it cannot be read as an ECG.
+        """
+        return read_recording(page, self.choice)
+
+    def __call__(self, image: NDArray[np.uint8]) -> NoReturn:
+        """Refuse the picture of one lead, as which a lead's digitizer is called."""
+        raise ConfigError(f"digitizer {self.name} reads whole pages; choose another for pictures of one lead")
