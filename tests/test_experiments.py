@@ -14,13 +14,15 @@ from ecgtrace.studies.all_studies import STUDIES
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
 PUBLISHED = [name for name in STUDIES if (EXPERIMENTS / name / "rows.csv").is_file()]
 # Of a command: what differs from reader to reader, or changes no row.
-LOCAL = ("signals.root", "data.root", "progress", "workers", "output_dir", "restart")
+LOCAL = ("signals.root", "data.root", "sets.", "progress", "workers", "output_dir", "restart")
 
 
 def read(name):
     folder = EXPERIMENTS / name
     page = (folder / "README.md").read_text()
     rows = pd.read_csv(folder / "rows.csv", dtype=str, keep_default_na=False)
+    if "kind" in rows:  # whole pages: their leads are no crops
+        rows = rows[rows["kind"] == "page"]
     return page, rows, json.loads((folder / "provenance.json").read_text())
 
 
@@ -39,13 +41,13 @@ def test_the_printed_command_is_that_of_the_provenance(name):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_sizes_in_the_text_are_those_of_the_rows(name):
     page, rows, facts = read(name)
-    keys = [key for key in ("condition", "page", "crop_id", "subset") if key in rows]
+    keys = [key for key in ("condition", "page", "set", "crop_id", "subset") if key in rows]
     crops = rows.drop_duplicates(keys)
     if "damaged" in page and "page" in rows:
         crops = crops.assign(
             subset=crops["subset"].where(~crops["page"].str.startswith("damaged"), "damaged")
         )
-    told = [int(number) for number in re.findall(r"(\d+) crops (?:with|without|that|of)\b", page)]
+    told = [int(number) for number in re.findall(r"(\d+) (?:crops|pages) (?:with|without|that|of)\b", page)]
     counts = crops["subset"].value_counts().tolist()
     assert sorted(told) in (sorted(counts), [len(crops)])
     for number in re.findall(r"\(n=(\d+)\)", page):

@@ -249,7 +249,7 @@ def data_facts(cfg: DictConfig, source: CropSource, keys: Sequence[str], *more: 
     content = source.fingerprint() if hasattr(source, "fingerprint") else None
     plain = [OmegaConf.to_container(cfg[key], resolve=True) for key in keys]
     return {
-        "data": getattr(source, "name", cfg.data.get("_target_")),
+        "data": getattr(source, "name", type(source).__name__),
         "n_crops": len(source),
         "data_fingerprint": fingerprint([content, crop_ids, *plain, *more]),
     }

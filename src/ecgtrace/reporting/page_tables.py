@@ -81,7 +81,8 @@ def _wrong_ok(rows: pd.DataFrame) -> pd.Series:
 
 
 def _uncapped_db(rows: pd.DataFrame) -> pd.Series:
-    return 10 * np.log10(rows["kaggle_ratio"].astype(float))
+    ratio = rows["kaggle_ratio"].astype(float)
+    return 10 * np.log10(ratio.where(ratio > 0))  # a page that could not be opened has none
 
 
 STATISTICS = (
@@ -225,7 +226,8 @@ class PageSummary:
                 samples = resampled(column, counts[statistic.kind])
                 intervals[statistic.key] = bootstrap.percentile_interval(samples, options.level)
         shown = kinds[LEAD]["found"] != EXTRA
-        return cls(len(kinds[PAGE]), int(shown.sum()), kinds[PAGE]["record_id"].nunique(), values, intervals)
+        records = set(kinds[PAGE]["record_id"]) - {""}
+        return cls(len(kinds[PAGE]), int(shown.sum()), len(records), values, intervals)
 
     def cell(self, key: str, interval: bool = True) -> str:
         """Return a value as a table shows it; empty where there is none."""

@@ -124,8 +124,7 @@ class Tracker:
             Its `rows.csv` becomes a table and, with the files of `tables/`, an artefact.
         """
         with self.run(folder, "evaluate", facts) as run:
-            for name, numbers in metrics.items():
-                run.log_summary({f"pages/{name}/{key}": n for key, n in flat_numbers(numbers).items()})
+            run.log_summary(flat_pages(metrics))
             rows = folder / "rows.csv"
             text = ("record_id", "crop_id", "message", "rather", "layout_read", "printer", "layout")
             run.log_table("table/rows", pd.read_csv(rows, dtype=dict.fromkeys(text, str)))
@@ -174,10 +173,18 @@ class CsvTracker(Tracker):
 
     def log_evaluation(self, tables: Sequence[SubsetResult], facts: dict[str, Any], folder: Path) -> None:
         """Write every number of `metrics.json` as a line `name,value` of `metrics.csv`."""
+        self._write(flat_metrics(tables), folder)
+
+    def log_pages(self, metrics: Mapping[str, Any], facts: dict[str, Any], folder: Path) -> None:
+        """Write every number of `metrics.json` as a line `name,value` of `metrics.csv`."""
+        self._write(flat_pages(metrics), folder)
+
+    @staticmethod
+    def _write(numbers: Mapping[str, float], folder: Path) -> None:
         with (folder / "metrics.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["name", "value"])
-            writer.writerows(flat_metrics(tables).items())
+            writer.writerows(numbers.items())
 
 
 @dataclass(frozen=True)
@@ -246,6 +253,22 @@ def flat_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
         name: value
         for name, value in metrics.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def flat_pages(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """
+    Return the numbers of an evaluation of whole pages, by `pages/digitizer/statistic`.
+
+    Examples
+    --------
+    >>> flat_pages({"page": {"n": 3, "snr_mean": 30.5, "kaggle": None}})
+    {'pages/page/n': 3, 'pages/page/snr_mean': 30.5}
+    """
+    return {
+        f"pages/{digitizer}/{name}": value
+        for digitizer, numbers in metrics.items()
+        for name, value in flat_numbers(numbers).items()
     }
 
 

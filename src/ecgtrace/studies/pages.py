@@ -91,7 +91,7 @@ def _sizes(rows: pd.DataFrame) -> str:
     """Say how many pages of how many records there are."""
     only = rows[rows["kind"] == PAGE].drop_duplicates([SET, "crop_id"])
     parts = [f"{(only[SET] == name).sum()} {name}" for name in _names(rows)]
-    records = only["record_id"].nunique()
+    records = only["record_id"][only["record_id"] != ""].nunique()
     return f"{len(only)} pages of {records} records: {', '.join(parts)}"
 
 
