@@ -73,7 +73,7 @@ def nodes(config):
 @pytest.mark.parametrize("digitizer", options("digitizer"))
 def test_every_option_of_a_digitizer_is_in_its_yaml(digitizer, model):
     """The keys of each part are fields of the dataclass, or options of the function, that it builds."""
-    needs_weights = model == "yolo" and digitizer not in ("baseline", "ceiling")
+    needs_weights = model == "yolo" and digitizer not in ("baseline", "ceiling", "page")
     given = ["digitizer.segmenter.weights=x.safetensors"] if needs_weights else []
     composed = compose("evaluate", [f"digitizer={digitizer}", f"model={model}", *given])
     config = OmegaConf.to_container(composed.digitizer)
