@@ -7,6 +7,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
@@ -15,6 +16,7 @@ from omegaconf import OmegaConf
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ecgtrace.pages.page_designer import PageDesigner
 from ecgtrace.pages.style import PageStyle
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +48,20 @@ def test_pages_and_signals(page, signals):
     cfg = compose("evaluate", [f"page={page}", f"signals={signals}", *root])
     assert isinstance(build(cfg.page), PageStyle)
     build(cfg.signals)
+
+
+@pytest.mark.parametrize("design", options("page_design"))
+def test_page_designs(design):
+    cfg = compose("evaluate", [f"+page_design={design}", "logger=none"])
+    designer = build(cfg.page_design)
+    assert isinstance(designer, PageDesigner)
+    page = designer.draw(np.random.default_rng(0), record_s=10.0)
+    assert page.layout.duration_s > 0
+
+
+def test_the_default_design_is_the_varied_one():
+    """`PageDesigner()` and conf/page_design/varied.yaml say the same."""
+    assert build(compose("evaluate", ["+page_design=varied"]).page_design) == PageDesigner()
 
 
 def test_the_default_style_is_the_published_one():

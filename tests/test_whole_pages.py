@@ -8,7 +8,8 @@ import pytest
 
 from ecgtrace.crops.drawn_pages import DrawnPages, page_regions, page_signals
 from ecgtrace.crops.page_training import ScanMix, TrainingPages
-from ecgtrace.pages.page_design import PageDesign, PageDesigner
+from ecgtrace.pages.page_design import PageDesign
+from ecgtrace.pages.page_designer import PageDesigner
 from ecgtrace.pages.page_layouts import KINDS, PageLayout, page_layout, usual_order
 from ecgtrace.pages.page_plan import BAR, PULSE, TRACE, plan_page
 from ecgtrace.pages.page_render import Scan, draw_picture
@@ -171,7 +172,7 @@ def test_a_page_is_a_pure_function_of_its_number():
     np.testing.assert_array_equal(one.image, two.image)
     np.testing.assert_array_equal(one.targets.classes, two.targets.classes)
     assert one.targets.names == two.targets.names
-    assert not np.array_equal(one.image.shape, pages[8].image.shape)
+    assert one.image.shape != pages[8].image.shape
 
 
 def test_targets_have_the_size_that_the_told_resolution_gives():
@@ -264,5 +265,6 @@ def test_drawn_pages_are_a_function_of_seed_and_number():
     np.testing.assert_array_equal(one.image, two.image)
     np.testing.assert_array_equal(one.signals, two.signals)
     assert one.page_id == pages.page_id(2)
+    assert one.image.shape != pages[3].image.shape
     assert 100 <= one.px_per_mm * 25.4 <= 110
     assert [page.page_id for page in pages] == [pages.page_id(k) for k in range(4)]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ecgtrace.crops.cut import count_crossings
 from ecgtrace.crops.page_training import ScanMix
 from ecgtrace.errors import ConfigError
-from ecgtrace.pages.page_design import PageDesigner
+from ecgtrace.pages.page_designer import PageDesigner
 from ecgtrace.pages.page_plan import PagePlan, PageTrace, plan_page
 from ecgtrace.pages.page_render import Matrix, draw_picture
 from ecgtrace.pages.printers import Range, StyleSource
@@ -249,16 +249,14 @@ def page_signals(
     printed = {trace.cell.lead: trace.cell.name for trace in plan.traces}
     leads = tuple(lead for lead in LEADS if lead in printed)
     signals = np.full((len(leads), round(plan.design.layout.duration_s * fs_hz)), np.nan)
-    in_strip = {trace.cell.lead for trace in plan.traces if trace.cell.is_strip}
-    for trace in plan.traces:
+    for trace in plan.traces:  # strips come last, and are laid over the cells of their leads
         cell = trace.cell
-        if cell.is_strip or cell.lead not in in_strip:
-            drawn_s = cell.start_s + np.arange(len(trace.signal)) / trace.fs_hz
-            first = int(np.ceil(drawn_s[0] * fs_hz - 1e-6))
-            last = min(int(np.floor(drawn_s[-1] * fs_hz + 1e-6)), signals.shape[1] - 1)
-            times_s = np.arange(first, last + 1) / fs_hz
-            values = np.interp(times_s, drawn_s, trace.signal * cell.sign)
-            signals[leads.index(cell.lead), first : last + 1] = values
+        drawn_s = cell.start_s + np.arange(len(trace.signal)) / trace.fs_hz
+        first = int(np.ceil(drawn_s[0] * fs_hz - 1e-6))
+        last = min(int(np.floor(drawn_s[-1] * fs_hz + 1e-6)), signals.shape[1] - 1)
+        times_s = np.arange(first, last + 1) / fs_hz
+        values = np.interp(times_s, drawn_s, trace.signal * cell.sign)
+        signals[leads.index(cell.lead), first : last + 1] = values
     return leads, tuple(printed[lead] for lead in leads), signals
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.errors import ConfigError
-from ecgtrace.pages.page_design import PageDesigner
+from ecgtrace.pages.page_designer import PageDesigner
 from ecgtrace.pages.page_plan import plan_page
 from ecgtrace.pages.page_render import Scan, draw_picture
 from ecgtrace.pages.page_truth import TARGET_PX_PER_MM, PageTargets, page_targets
@@ -121,7 +121,7 @@ class TrainingPages(Sequence[TrainingPage]):
 
     def __getitem__(self, index: int) -> TrainingPage:  # type: ignore[override]
         rng = np.random.default_rng([self.seed, index])
-        ids = self.records.split_ids(self.split)
+        ids = _ids(self.records, self.split)  # type: ignore[arg-type]
         record = _loaded(self.records, ids[rng.integers(len(ids))])  # type: ignore[arg-type]
         signal = record.signal * rng.uniform(*self.gain)
         if rng.random() < self.shuffled:
@@ -139,6 +139,11 @@ class TrainingPages(Sequence[TrainingPage]):
             px_per_mm_y,
             page_targets(plan, matrix, size, px_per_mm_x, px_per_mm_y, self.target_px_per_mm),
         )
+
+
+@lru_cache(maxsize=8)
+def _ids(records: RecordSource, split: str) -> tuple[str, ...]:
+    return records.split_ids(split)
 
 
 @lru_cache(maxsize=64)  # 0.5 MB each at 500 Hz

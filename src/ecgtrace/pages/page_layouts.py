@@ -291,7 +291,7 @@ class LayoutMix:
         if rng.random() < self.unequal:
             shares = rng.uniform(1 - _UNEQUAL, 1 + _UNEQUAL, n_columns)
         begins = [0.0, *accumulate((shares / shares.sum() * row_s)[:-1].tolist())]
-        # To the grid of 10 ms at least: halves and quarters of a row stay what they are.
+        # On whole samples at every frequency in use.
         return [round(begin, 2) for begin in begins]
 
 

@@ -53,7 +53,7 @@ class PageTrace:
 
 @dataclass(frozen=True, eq=False)
 class PageStroke:
-    """A line that belongs to no lead: a pulse, a bar, a frame. `kind` is one of PULSE, BAR, TEXT."""
+    """A line of no lead: a pulse, a bar, a frame, handwriting. `kind` is one of PULSE, BAR, TEXT."""
 
     polyline: FloatArray
     width_px: float
@@ -148,7 +148,7 @@ def plan_page(record: Record, design: PageDesign) -> PagePlan:
         ceil(style.px(design.width_mm)),
         ceil(style.px(design.height_mm)),
         tuple(traces),
-        (*strokes, *_frames(design)),
+        (*strokes, *_frames(design), *_extras(design)),
         tuple(names),
         design.texts,
         _grid_area(design),
@@ -188,9 +188,11 @@ def _pulses(design: PageDesign, traces: list[PageTrace]) -> list[PageStroke]:
         }.get(design.pulses, False)
         if not wanted:
             continue
-        side, foot = style.px(design.pulse_width_mm), style.px(style.pulse_foot_mm)
-        whole, gap = side + 2 * foot, style.px(style.pulse_gap_mm)
         x, at_end = trace.polyline[:, 0], design.pulses == "right"
+        side, foot = style.px(design.pulse_width_mm), style.px(style.pulse_foot_mm)
+        whole = side + 2 * foot
+        # Beyond names that stand before the traces.
+        gap = style.px(style.pulse_gap_mm + max(0.0, 0.0 if at_end else -style.name_indent_mm))
         start = x[-1] + gap if at_end else x[0] - gap - whole
         up = style.px(PULSE_HEIGHT_MM * design.gain_mm_per_mv / GAIN_MM_PER_MV)
         pulse_x = start + np.array([0.0, foot, foot, foot + side, foot + side, whole])
@@ -243,6 +245,11 @@ def _frames(design: PageDesign) -> list[PageStroke]:
         line = style.px(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]], float))
         strokes.append(PageStroke(line, style.px(design.frame_width_mm), TEXT, design.frame_ink or style.ink))
     return strokes
+
+
+def _extras(design: PageDesign) -> list[PageStroke]:
+    style = design.style
+    return [PageStroke(style.px(e.line_mm), style.px(e.width_mm), TEXT, e.ink) for e in design.extras]
 
 
 def _grid_area(design: PageDesign) -> Bounds | None:

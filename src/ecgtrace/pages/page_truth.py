@@ -45,7 +45,7 @@ class PageTargets:
     ----------
     classes : ndarray of uint8, shape (height, width)
         0 nothing, 1 a trace, 2 a calibration pulse, 3 a bar between columns or the jump from one column to
-        the next, 4 text and frames. A trace wins, then the smaller number.
+        the next, 4 text, frames and other print. A trace wins, then the smaller number.
     row_offset_mm : ndarray of float32, shape (height, width)
         Where there is ink of the traces of one row alone: how far *below* this pixel the zero line of its row
         is, in mm (negative: above). NaN elsewhere.
@@ -110,7 +110,6 @@ def page_targets(
 
     offset = np.full((height, width), np.nan, np.float32)
     rows_here = np.zeros((height, width), np.uint8)
-    y, x = np.arange(height)[:, None], np.arange(width)
     for row in sorted({trace.row for trace in plan.traces}):
         own = [trace for trace in plan.traces if trace.row == row]
         ink = np.zeros((height, width), np.uint8)
@@ -119,8 +118,8 @@ def page_targets(
         covered = ink >= COVERED
         zero = _mapped(np.array([[0.0, own[0].zero_y], [float(plan.width), own[0].zero_y]]), whole)
         slope = (zero[1, 1] - zero[0, 1]) / (zero[1, 0] - zero[0, 0])
-        zero_y = zero[0, 1] + slope * (x - zero[0, 0])
-        offset[covered] = ((zero_y - y) / target_px_per_mm)[covered]
+        y, x = np.nonzero(covered)
+        offset[y, x] = (zero[0, 1] + slope * (x - zero[0, 0]) - y) / target_px_per_mm
         rows_here += covered
     classes[rows_here > 0] = TRACE
     offset[rows_here != 1] = np.nan

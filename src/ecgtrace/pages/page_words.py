@@ -129,6 +129,9 @@ _DEVICES = (
 )
 
 
+_LETTER = 0.95  # width of a letter and the gap behind it, of the height of a capital: that of bold typefaces
+
+
 def scale_text(speed_mm_per_s: float, gain_mm_per_mv: float, rng: np.random.Generator) -> str:
     """Return speed and gain as a machine prints them."""
     space = " " if rng.random() < 0.5 else ""
@@ -163,10 +166,11 @@ def draw_header(
     while x_mm < width_mm - 25:
         what = rng.choice(["fields", "measures", "findings"])
         colour = blue if rng.random() < 0.08 else ink
-        for line in range(int(rng.integers(1, n_lines + 1))):
-            y_mm = top_mm + height_mm + line * pitch_mm
-            texts.append(Text(_line(str(what), rng), x_mm, y_mm, height_mm, font, colour))
-        x_mm += float(rng.uniform(30, 90))
+        lines = [_line(str(what), rng) for _ in range(int(rng.integers(1, n_lines + 1)))]
+        for number, line in enumerate(lines):
+            y_mm = top_mm + height_mm + number * pitch_mm
+            texts.append(Text(line, x_mm, y_mm, height_mm, font, colour))
+        x_mm += max(map(len, lines)) * _LETTER * height_mm + float(rng.uniform(0, 50))
     if rng.random() < 0.15:  # a title or a rate, larger
         big_mm = height_mm * float(rng.uniform(1.4, 2.2))
         title = str(rng.choice(["ECG REPORT", "57 bpm", "12-LEAD ECG", "EKG", "HF 63/min", "RHYTHM STRIP"]))
@@ -188,7 +192,7 @@ def draw_footer(
     texts = []
     for part in parts:
         texts.append(Text(part, x_mm, y_mm, height_mm, font, ink))
-        x_mm += (len(part) + 1) * height_mm + float(rng.uniform(2, 40))
+        x_mm += len(part) * _LETTER * height_mm + float(rng.uniform(2, 40))
     return [text for text in texts if text.x_mm < width_mm - 10]
 
 
