@@ -243,7 +243,8 @@ def test_regions_lie_on_the_turned_picture():
     region = page_regions(plan, scan.matrix(plan)[0])[0]
     fall = 2499.5 * np.sin(np.deg2rad(1))
     assert region.y1 - region.y0 == pytest.approx(fall + 3, abs=0.5)
-    assert region.zero_y[0] - region.zero_y[1] == pytest.approx(fall, abs=0.5)
+    (x0, y0), (x1, y1) = region.zero_line
+    assert (x1 - x0, y0 - y1) == pytest.approx((2499.5 * np.cos(np.deg2rad(1)), fall), abs=1.0)
     assert (region.overlap_mm2, region.crossings) == (0, 0)
 
 
@@ -268,3 +269,29 @@ def test_drawn_pages_are_a_function_of_seed_and_number():
     assert one.image.shape != pages[3].image.shape
     assert 100 <= one.px_per_mm * 25.4 <= 110
     assert [page.page_id for page in pages] == [pages.page_id(k) for k in range(4)]
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_the_picture_is_dark_where_the_truth_says(index):
+    """From signal, scale, speed, gain and zero line alone, the place of each sample; its pixel is ink."""
+    sharp = {"blurred": 0.0, "noisy": 0.0, "jpeg": 0.0, "antialias": 1.0}
+    printer = Printer(lines={"none": 1.0}, fs_hz={500.0: 1.0}, line_width_mm=(0.25, 0.5), **sharp)
+    scans = ScanMix(shaded=0.0)
+    pages = DrawnPages(SampleRecords(), {"plain": printer}, "val", 6, dpi=(150, 150), scans=scans, seed=5)
+    page = pages[index]
+    darkness = 255 - page.image.min(axis=2)
+    for lead, signal in zip(page.leads, page.signals, strict=True):
+        for region in page.shown(lead):
+            times_s = np.arange(round(region.start_s * 500) + 1, round(region.end_s * 500) - 2) / 500
+            values = signal[np.rint(times_s * 500).astype(int)] * (-1 if region.name == "-aVR" else 1)
+            begin = np.array(region.zero_line[0])
+            along = np.array(region.zero_line[1]) - begin
+            along /= np.linalg.norm(along)
+            up = np.array([along[1], -along[0]])
+            mm = page.speed_mm_per_s * (times_s - region.start_s)
+            x, y = begin[:, None] + page.px_per_mm * (
+                mm * along[:, None] + page.gain_mm_per_mv * values * up[:, None]
+            )
+            inside = (y > 0) & (y < len(darkness) - 1)
+            ink = darkness[np.rint(y[inside]).astype(int), np.rint(x[inside]).astype(int)]
+            assert np.mean(ink > 60) > 0.97, (lead, page.layout)

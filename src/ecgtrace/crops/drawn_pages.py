@@ -19,6 +19,8 @@ from ecgtrace.records.splits import RecordSource
 from ecgtrace.types import FloatArray
 from ecgtrace.units import LEADS, MM_PER_INCH
 
+Point = tuple[float, float]
+
 TRUTH_FS_HZ = 500.0
 _OVERLAP_PX_PER_MM = (
     8.0  # neighbouring ink is measured at this resolution, whatever that of the page: 200 dpi
@@ -41,8 +43,8 @@ class PageRegion:
         On the page's time axis.
     x0, y0, x1, y1 : float
         Box of its ink in px of the picture; pixel k reaches from k - 0.5 to k + 0.5.
-    zero_y : tuple of float
-        Height of the zero line at the left and the right end.
+    zero_line : tuple of ((x, y), (x, y))
+        Points of the zero line in px of the picture: below or above the first sample, and the last.
     overlap_mm2 : float
         Ink of other rows inside the box, 0.96 mm of padding above and below it included.
     crossings : int
@@ -60,7 +62,7 @@ class PageRegion:
     y0: float
     x1: float
     y1: float
-    zero_y: tuple[float, float]
+    zero_line: tuple[Point, Point]
     overlap_mm2: float
     crossings: int
 
@@ -276,13 +278,13 @@ def page_regions(plan: PagePlan, matrix: Matrix) -> tuple[PageRegion, ...]:
         line = trace.polyline @ matrix[:, :2].T + matrix[:, 2]
         (x0, y0), (x1, y1) = (line.min(axis=0) - half).tolist(), (line.max(axis=0) + half).tolist()
         ends = np.stack([trace.polyline[[0, -1], 0], [trace.zero_y] * 2], axis=1)
-        zero = (ends @ matrix[:, :2].T + matrix[:, 2])[:, 1].tolist()
+        begin, end = map(tuple, (ends @ matrix[:, :2].T + matrix[:, 2]).tolist())
         others = [other for other in plan.traces if other.row != trace.row]
         cell = trace.cell
         regions.append(
             PageRegion(
                 cell.lead, cell.name, trace.row, cell.column, cell.is_strip,
-                cell.start_s, cell.start_s + cell.length_s, x0, y0, x1, y1, (zero[0], zero[1]),
+                cell.start_s, cell.start_s + cell.length_s, x0, y0, x1, y1, (begin, end),
                 _overlap_mm2(plan, index, others),
                 count_crossings([trace.polyline, *(other.polyline for other in others)], 0),
             )

@@ -9,7 +9,7 @@ import numpy as np
 from ecgtrace.pages.layout import PULSE_HEIGHT_MM, Bounds
 from ecgtrace.pages.page_design import PageDesign
 from ecgtrace.pages.page_extras import Extra, bar_code, handwriting, logo, row_lines, second_marks
-from ecgtrace.pages.page_layouts import LayoutMix, PageLayout, choose
+from ecgtrace.pages.page_layouts import ONE_LEAD, LayoutMix, PageLayout, choose
 from ecgtrace.pages.page_words import (
     OTHER_LEADS,
     Text,
@@ -23,6 +23,10 @@ from ecgtrace.pages.style import PageStyle
 from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S
 
 _NAME_CAPITALS = 4.0  # width of a printed name and the gap behind it, in heights of its capitals
+
+# A line one pixel wide that is covered or not keeps together; with greys, hair lines of fine scans grow pale.
+_THINNEST_WITHOUT_GREYS_PX = 1.1
+_THINNEST_PX = 0.5
 
 
 class _Rows(NamedTuple):
@@ -90,6 +94,8 @@ class PageDesigner:
         as somebody cuts a page from a screen; ink that is half gone.
     extras : float
         Share of pages with handwriting, with a logo, with a bar code, with marks of seconds, each.
+    numbered_seconds : float
+        Share of the pages of one lead over several rows.
     """
 
     printer: StyleSource = field(default_factory=Printer)
@@ -117,6 +123,7 @@ class PageDesigner:
     cut_out: float = 0.06
     faint: float = 0.0
     extras: float = 0.05
+    numbered_seconds: float = 0.3
 
     def __post_init__(self) -> None:
         for name in ("speeds_mm_per_s", "gains_mm_per_mv", "pulses"):
@@ -138,7 +145,7 @@ class PageDesigner:
         area = sheet.area(rows.pulse_whole + 3.0)
         part_ruled = rng.random() < self.part_ruled
         names = "none" if rng.random() < self.no_names else "all"
-        if names == "all" and layout.name.startswith("rows") and rng.random() < 0.6:
+        if names == "all" and layout.name.startswith(ONE_LEAD) and rng.random() < 0.6:
             names = "first row"
         return PageDesign(
             style=style,
@@ -182,7 +189,15 @@ class PageDesigner:
             )
             style = replace(style, ink=(red, green, blue))
         degradation = replace(style.degradation, rotation_deg=0.0)
-        return replace(style, px_per_mm=px_per_mm, margins_mm=margins, degradation=degradation)
+        without_greys = not style.antialias or degradation.bilevel is not None
+        thinnest_mm = (_THINNEST_WITHOUT_GREYS_PX if without_greys else _THINNEST_PX) / px_per_mm
+        return replace(
+            style,
+            px_per_mm=px_per_mm,
+            margins_mm=margins,
+            line_width_mm=max(style.line_width_mm, thinnest_mm),
+            degradation=degradation,
+        )
 
     def _rows(self, rng: np.random.Generator, record_s: float) -> _Rows:
         style = self._style(rng)
@@ -259,6 +274,8 @@ class PageDesigner:
         if room:
             baseline = sheet.height - float(rng.uniform(0.2, 0.6)) * room
             texts += draw_footer(sheet.width, baseline, told, ink, rng)
+        if rows.layout.name.startswith(ONE_LEAD) and rng.random() < self.numbered_seconds:
+            texts += _seconds(rows, sheet)
         return tuple(texts)
 
     def _frames(self, sheet: _Sheet, area: Bounds, rng: np.random.Generator) -> tuple[Bounds, ...]:
@@ -287,6 +304,18 @@ class PageDesigner:
             zeros = tuple(sheet.top + zero for zero in rows.zeros)
             extras += row_lines(sheet.left - 2, right, zeros, rows.style.grid_major or ink)
         return tuple(extras)
+
+
+def _seconds(rows: _Rows, sheet: _Sheet) -> list[Text]:
+    """Number the seconds of one lead over several rows, above each row."""
+    numbers = []
+    for row, zero in enumerate(rows.zeros):
+        y = sheet.top + zero - 0.35 * rows.spacing
+        for second in range(1, int(rows.layout.row_s) + 1):
+            text = f"{row * int(rows.layout.row_s) + second}"
+            x = sheet.left + second * rows.speed - 2.0
+            numbers.append(Text(text, x, y, 2.2, rows.style.font, rows.style.ink))
+    return numbers
 
 
 def _placed_names(style: PageStyle, spacing_mm: float, before: bool, rng: np.random.Generator) -> PageStyle:

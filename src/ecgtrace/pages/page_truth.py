@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtrace.pages.page_plan import NONE, TEXT, TRACE, PagePlan
+from ecgtrace.pages.page_plan import TEXT, TRACE, PagePlan
 from ecgtrace.pages.page_render import Matrix, word_box, words, words_ink
 from ecgtrace.pages.page_words import OTHER_LEADS
 from ecgtrace.pages.render import add_stroke
@@ -165,6 +165,3 @@ def _names(plan: PagePlan, matrix: Matrix, size: tuple[int, int]) -> tuple[NameB
             kind = name_class(plan.traces[label.trace].cell.name)
             boxes.append(NameBox(kind, float(middle[0]), float(middle[1]), float(width), float(height)))
     return tuple(boxes)
-
-
-__all__ = ["NAME_CLASSES", "NONE", "TARGET_PX_PER_MM", "NameBox", "PageTargets", "name_class", "page_targets"]
