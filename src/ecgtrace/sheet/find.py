@@ -101,6 +101,7 @@ def _with_grid(image: NDArray[np.uint8], grid: Grid, dpi: float | None, px_per_m
         grid_confirmed=confirmed,
         doubts=tuple(doubts),
         notes=tuple(notes),
+        origin_px=straight.origin_px,
     )
 
 

@@ -21,12 +21,13 @@ _MOST_PX = 1.6  # times the long side of the source
 
 @dataclass(frozen=True, eq=False)
 class Rectified:
-    """A straight picture, its scale, and the way back."""
+    """A straight picture, its scale, the way back, and where 0 mm of the grid lies in it."""
 
     image: NDArray[np.uint8]
     px_per_mm: tuple[float, float]
     mapping: PlaneMap
     turn_deg: float
+    origin_px: tuple[float, float]
 
 
 def rectify(image: NDArray[np.uint8], grid: Grid) -> Rectified:
@@ -54,7 +55,8 @@ def rectify(image: NDArray[np.uint8], grid: Grid) -> Rectified:
         for axis in (0, 1)
     ]
     if max(off) <= _STRAIGHT_MM:
-        return Rectified(image, _alike(scales[0], scales[1]), PlaneMap.identity(), 0.0)
+        x, y = (float(np.polyfit(mm[:, axis], px[:, axis], 1)[1]) for axis in (0, 1))
+        return Rectified(image, _alike(scales[0], scales[1]), PlaneMap.identity(), 0.0, (x, y))
     to_px = _affine(mm, px)
     if float(np.abs(project(to_px, mm) - px).max()) / min(map(abs, scales)) > _FLAT_MM:
         to_px = np.asarray(np.linalg.inv(grid.matrix), np.float64)
@@ -76,7 +78,8 @@ def rectify(image: NDArray[np.uint8], grid: Grid) -> Rectified:
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=paper,
     )
-    return Rectified(np.asarray(straight, np.uint8), scale, PlaneMap(matrix / matrix[2, 2]), turn_deg)
+    origin = (-left * scale[0], -top * scale[1])
+    return Rectified(np.asarray(straight, np.uint8), scale, PlaneMap(matrix / matrix[2, 2]), turn_deg, origin)
 
 
 def _alike(x: float, y: float) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtrace.sheet.mapping import PlaneMap, quarter_turn
+from ecgtrace.sheet.mapping import PlaneMap, project, quarter_turn
 from ecgtrace.types import FloatArray
 
 
@@ -33,6 +33,9 @@ class Sheet:
         Whether the grid tells the scale.
     doubts, notes : tuple of str
         Reasons for which what is read with this scale cannot be called sure; what was assumed or done.
+    origin_px : tuple of float or None
+        A crossing of the strongest lines (5 mm apart, where there are any), in px of `image`, perhaps outside
+        of it; None without a grid.
     """
 
     image: NDArray[np.uint8]
@@ -45,6 +48,7 @@ class Sheet:
     grid_confirmed: bool
     doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    origin_px: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
@@ -101,11 +105,17 @@ class Sheet:
         height, width = self.image.shape[:2]
         x, y = self.px_per_mm_x, self.px_per_mm_y
         turn = (self.turn_deg - 90 * quarter + 180) % 360 - 180
+        back = quarter_turn(quarter, width, height)
+        origin = self.origin_px
+        if origin is not None:
+            moved = project(np.asarray(np.linalg.inv(back), np.float64), np.array([origin]))[0]
+            origin = (float(moved[0]), float(moved[1]))
         return replace(
             self,
             image=np.ascontiguousarray(np.rot90(self.image, quarter)),
             px_per_mm_x=y if quarter % 2 else x,
             px_per_mm_y=x if quarter % 2 else y,
-            mapping=self.mapping.after(quarter_turn(quarter, width, height)),
+            mapping=self.mapping.after(back),
             turn_deg=turn,
+            origin_px=origin,
         )

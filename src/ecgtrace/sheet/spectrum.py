@@ -21,7 +21,7 @@ _STEP_PX = 176
 _LEFT = 16  # columns of negative frequency kept beside those of positive
 _ANGLE_STEP_DEG = 0.5
 _LOWEST, _HIGHEST, _BIN = 2.0, 126.0, 0.25  # cycles per tile
-_AROUND = 41  # samples of a ray, 10 cycles per tile, whose lower third is its ground
+_AROUND = 21  # every second sample of a ray, over 10 cycles per tile: their lower third is its ground
 _NOISE = 0.7  # of the logarithm of a mean spectrum
 _DIAGONAL_SHARE = 0.2  # of the score of the best direction
 _FIRST_PEAK, _FIRST_SHARE = 1.5, 0.35  # logarithm of a contrast, share of the highest
@@ -144,7 +144,8 @@ def find_rays(spectra: Spectra) -> Rays:
     y = (frequency * np.sin(angle)[:, None] + TILE_PX // 2).astype(np.float32)
     polar = cv2.remap(log, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     polar = polar - np.median(polar, axis=0)
-    above = np.maximum(polar - percentile_filter(polar, 35, (1, _AROUND)), 0).astype(np.float64)
+    ground = np.repeat(percentile_filter(polar[:, ::2], 35, (1, _AROUND)), 2, axis=1)
+    above = np.maximum(polar - ground, 0).astype(np.float64)
     score = np.maximum(above - _NOISE, 0).sum(axis=1)
     quarter, eighth = len(angle) // 2, len(angle) // 4
     both = np.sqrt(score * np.roll(score, -quarter))
