@@ -11,11 +11,12 @@ from ecgtrace.sheet.plane import Lattice, fit_plane, lattice_from
 from ecgtrace.sheet.spacing import Spacing, find_spacings
 from ecgtrace.sheet.spectrum import find_rays, spectra_of
 from ecgtrace.types import FloatArray
-from ecgtrace.units import LARGE_SQUARE_MM
 
 _COARSE_PX = 1600  # long side from which on a picture is halved, or more: A4 has 5.4 px per mm then
 _FINE_PX_PER_MM = 5.0  # below it, lines 1 mm apart are no longer seen sharp
 _READINGS = 3
+_SECOND_CHOICE = 0.8  # of the patches agree
+_SAME = 0.1  # in the logarithm of a spacing
 _ROUNDS = 3
 _FULL_SIGNAL = 100.0
 _AGREES_MM = 0.15
@@ -23,6 +24,9 @@ _FEWEST_PATCHES = 12
 _LEAST_SEEN = 0.2  # of the patches around the lines
 _LEAST_AGREEING = 0.5  # of those seen; shifts by chance agree in 0.3
 _ISOLATED = 4.0  # times the power beside it
+_ABOVE = 1.8  # the same, of lines 1 mm apart among stronger ones: 2.1 on the published pages
+_LEAST_POWER = 2.0  # of the median patch, over noise
+_LOW_SHARE = 0.5  # of the power of the strongest multiple that one of the first ten has
 _MOST_OFF_MM = 0.5
 
 
@@ -75,14 +79,25 @@ def find_grid(image: NDArray[np.uint8], known_px_per_mm: float | None = None) ->
     spectra = spectra_of(ground.darkness)
     rays = find_rays(spectra)
     known = None if known_px_per_mm is None else known_px_per_mm / factor
-    for spacing in find_spacings(rays, max(ground.darkness.shape), known)[:_READINGS]:
+    readings = find_spacings(rays, max(ground.darkness.shape), known)[:_READINGS]
+    for spacing in readings:
         lattice = lattice_from(spectra, rays, spacing)
-        if lattice is None:
+        if lattice is None or (spacing is not readings[0] and _same_lines(spacing, readings[0])):
             continue
         grid = _refined(image, ground, lattice, spacing)
-        if grid is not None:
+        if grid is not None and (spacing is readings[0] or grid.agreeing > _SECOND_CHOICE):
             return grid
     return None
+
+
+def _same_lines(spacing: Spacing, likely: Spacing) -> bool:
+    """
+    Tell whether a reading gives other numbers to lines that a likelier one has: every second, or fifth.
+
+    On bent paper the likelier one may not hold together, and then such a one looks better, but it is wrong.
+    """
+    ratios = [a / b for a, b in zip(spacing.per_tile, likely.per_tile, strict=True)]
+    return any(abs(np.log(r * k)) < _SAME for r in ratios for k in (2, 0.5, 3, 1 / 3, 5, 0.2))
 
 
 def _refined(image: NDArray[np.uint8], ground: Ground, lattice: Lattice, spacing: Spacing) -> Grid | None:
@@ -107,7 +122,7 @@ def _refined(image: NDArray[np.uint8], ground: Ground, lattice: Lattice, spacing
     off = np.abs(lattice.to_mm(places) - true_mm)
     agreeing = float(min((off[seen[:, j], j] < _AGREES_MM).mean() for j in (0, 1)))
     around = max(1, int(patches.inside.sum()))
-    if agreeing < _LEAST_AGREEING or seen.sum(axis=0).min() < _LEAST_SEEN * around or _isolated(patches):
+    if agreeing < _LEAST_AGREEING or seen.sum(axis=0).min() < _LEAST_SEEN * around or _other_lines(patches):
         return None
     there = seen.any(axis=1) & (np.nanmin(np.where(seen, off, np.inf), axis=1) < _AGREES_MM)
     low, high = patches.places_mm[there].min(axis=0), patches.places_mm[there].max(axis=0)
@@ -135,16 +150,22 @@ def _refined(image: NDArray[np.uint8], ground: Ground, lattice: Lattice, spacing
 def _families(patches: Patches) -> tuple[bool, bool]:
     """Tell which families of lines are seen, by the multiples of 0.2 per mm that stand out."""
     power = patches.multiples.sum(axis=0)
-    fifth = int(LARGE_SQUARE_MM) - 1
-    beside = max(power[fifth - 1], power[fifth + 1])
-    small = bool(power[fifth] > _ISOLATED * beside)
-    large = bool(max(power[0], power[1], power[2], beside) > _ISOLATED) or not small
+    fourth, fifth, sixth = power[3:6]
+    small = bool(fifth > _ABOVE * np.sqrt(fourth * sixth))
+    large = bool(power[:4].max() > _ISOLATED) or not small
     return small, large
 
 
-def _isolated(patches: Patches) -> bool:
-    """Tell whether a multiple stands out by itself that neither lines 1 mm nor lines 5 mm apart have."""
+def _other_lines(patches: Patches) -> bool:
+    """
+    Tell whether the lines are neither 1 mm nor 5 mm apart.
+
+    Then another multiple than the first and the fifth stands out by itself; or only high ones do, those of
+    lines so far apart that most patches have none.
+    """
     for power in patches.multiples:
+        if power.max() < _LEAST_POWER or power[:10].max() < _LOW_SHARE * power.max():
+            return True
         number = int(np.argmax(power[:9])) + 1
         if number in (1, 5):
             continue

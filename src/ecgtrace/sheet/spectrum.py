@@ -23,8 +23,9 @@ _ANGLE_STEP_DEG = 0.5
 _LOWEST, _HIGHEST, _BIN = 2.0, 126.0, 0.25  # cycles per tile
 _AROUND = 21  # every second sample of a ray, over 10 cycles per tile: their lower third is its ground
 _NOISE = 0.7  # of the logarithm of a mean spectrum
-_DIAGONAL_SHARE = 0.2  # of the score of the best direction
-_FIRST_PEAK, _FIRST_SHARE = 1.5, 0.35  # logarithm of a contrast, share of the highest
+_DIAGONAL_SHARE = 0.2  # of the score of the best direction; rows of one vendor's dots have 0.3
+_PEAK = 1.0  # logarithm of a contrast
+_CLEARLY_FEWER = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,22 +161,30 @@ def _not_diagonal(above: FloatArray, both: FloatArray, best: int, quarter: int) 
     """
     Take the rows and columns of a lattice, not its diagonals.
 
-    The crossings of lines, and dots, have their power on the diagonals as well, at sqrt(2) of the frequency.
-    So of two directions 45 degrees apart that is the grid's whose first peak is nearer to zero.
+    The crossings of lines, and dots, have their power on the diagonals as well. What a diagonal has at a
+    frequency, rows and columns have at 1 / sqrt(2) of it; the other way round that holds for even multiples
+    only. So of two directions 45 degrees apart, that is the grid's whose peaks have fewer such companions.
     """
     n, eighth = len(above), quarter // 2
     turned = [(best + eighth + k) % n for k in range(-4, 5)]
     other = turned[int(np.argmax([both[t] for t in turned]))]
     if both[other] < _DIAGONAL_SHARE * both[best]:
         return best
-    if _first_peak(above, other, quarter) >= _first_peak(above, best, quarter):
+    own, others = (_in_both(above, t, quarter) for t in (best, other))
+    if _accompanied(others, own) > _accompanied(own, others) - _CLEARLY_FEWER:
         return best
     return other if eighth <= other < eighth + quarter else (other + quarter) % n
 
 
-def _first_peak(above: FloatArray, at: int, quarter: int) -> int:
-    """Index of the lowest frequency that stands out in both rays of a direction."""
+def _in_both(above: FloatArray, at: int, quarter: int) -> FloatArray:
+    """What stands out in a ray and in that perpendicular to it."""
     low, high = (maximum_filter1d(above[t % len(above)], 9) for t in (at, at + quarter))
-    both = np.minimum(low, high)
-    seen = both > max(_FIRST_PEAK, _FIRST_SHARE * float(both.max()))
-    return int(np.argmax(seen)) if seen.any() else len(both)
+    return np.asarray(np.minimum(low, high), np.float64)
+
+
+def _accompanied(own: FloatArray, others: FloatArray) -> float:
+    """Share of what stands out that has a companion at 45 degrees, at 1 / sqrt(2) of its frequency."""
+    frequency = _LOWEST + _BIN * np.arange(len(own))
+    mass = np.maximum(own - _PEAK, 0)
+    companion = np.interp(frequency / np.sqrt(2), frequency, others, left=0.0)
+    return float((mass * np.clip(companion / _PEAK, 0, 1)).sum() / max(float(mass.sum()), 1e-9))
