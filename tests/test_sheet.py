@@ -9,7 +9,7 @@ from ecgtrace.errors import GridNotFoundError, PageError
 from ecgtrace.sheet import find_sheet
 from ecgtrace.sheet.mapping import PlaneMap, project
 from ecgtrace.sheet.spacing import find_spacings
-from ecgtrace.sheet.spectrum import TILE_PX, Rays
+from ecgtrace.sheet.spectrum import _LEFT, TILE_PX, Rays, Spectra, find_rays
 
 WIDTH, HEIGHT = 1400, 1000
 WITHIN_MM = 0.15
@@ -175,7 +175,7 @@ def one_bit(image):
         one_bit(page(minor=(150, 150, 150), major=BLACK)),
         jpeg(noisy(cv2.GaussianBlur(page(), (0, 0), 1.0), 8), 40),
         np.repeat(cv2.cvtColor(page(), cv2.COLOR_RGB2GRAY)[..., None], 3, 2),
-        255 - page(minor=(200, 200, 200), major=(150, 150, 150)),
+        255 - page(minor=(237, 237, 237), major=(235, 235, 235)),
     ],
     ids=["dots", "dots, jpeg", "one bit", "blur, noise, jpeg", "grey", "white on black"],
 )
@@ -236,6 +236,7 @@ def test_the_grid_against_what_is_stated():
 
 def test_quarter_turns_lead_back_to_the_same_source():
     image = page(8.0, 7.6)
+    image[207, 31] = (1, 200, 3)  # like no other
     sheet = find_sheet(image)
     for quarter in range(1, 4):
         turned = sheet.turned(quarter)
@@ -249,6 +250,23 @@ def test_quarter_turns_lead_back_to_the_same_source():
         assert np.array_equal(turned.turned(4 - quarter).image, image)
     assert sheet.turned(4) is sheet
     assert sheet.turned(1).turn_deg == -90  # a page turned clockwise in its source stands upright again
+
+
+def test_rows_and_columns_are_told_from_diagonals():
+    """Of 1 px dots on every second crossing of strong rows, the diagonals stand out more than the rows."""
+    n = TILE_PX
+    power = np.ones((n, _LEFT + n // 2 + 1))
+    for fx in range(-1, 5):
+        for fy in range(-4, 5):
+            if (fx, fy) != (0, 0) and 32 * fx + _LEFT < power.shape[1]:
+                high = 300.0 if abs(fx) == abs(fy) else 20.0
+                y, x = np.mgrid[-2:3, -2:3]
+                bump = 1 + high * np.exp(-(x**2 + y**2) / 2.0)
+                row, column = 32 * fy + n // 2, 32 * fx + _LEFT
+                if 2 <= row < n - 2 and 2 <= column < power.shape[1] - 2:
+                    power[row - 2 : row + 3, column - 2 : column + 3] *= bump
+    rays = find_rays(Spectra(power[None].astype(np.float32), np.zeros((1, 2))))
+    assert abs(rays.turn_deg) < 1
 
 
 def test_a_thumbnail_is_no_page():

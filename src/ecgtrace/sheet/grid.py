@@ -25,7 +25,7 @@ _LEAST_SEEN = 0.2  # of the patches around the lines
 _LEAST_AGREEING = 0.5  # of those seen; shifts by chance agree in 0.3
 _ISOLATED = 4.0  # times the power beside it
 _ABOVE = 1.8  # the same, of lines 1 mm apart among stronger ones: 2.1 on the published pages
-_LEAST_POWER = 2.0  # of the median patch, over noise
+_LEAST_POWER = 1.0  # of the median patch, over noise
 _LOW_SHARE = 0.5  # of the power of the strongest multiple that one of the first ten has
 _MOST_OFF_MM = 0.5
 
