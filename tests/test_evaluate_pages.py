@@ -187,6 +187,21 @@ def test_a_lead_that_is_not_read_makes_the_page_doubtful(plain):
     assert found.message == "I was not read: no ink"
 
 
+def test_rows_in_which_a_lead_goes_on_are_joined(plain):
+    """Two rows of 2.5 s; a third box shows the first seconds again and is not read."""
+    boxes = {
+        "II": (
+            TrueBox((10, 20, 49, 29), 2.5, 5.0),
+            TrueBox((10, 5, 29, 14), 0.0, 2.5),
+            TrueBox((30, 5, 34, 14), 0.0, 1.0),
+        )
+    }
+    (lead,) = CutByBoxes(Counts()).read(boxed(boxes=boxes)).leads
+    known = np.flatnonzero(np.isfinite(lead.signal.amplitude_mv))
+    assert list(known) == [*range(22), *range(250, 292)]
+    assert len(lead.boxes) == 2 and lead.end_s == pytest.approx(2.92)
+
+
 def test_boxes_are_needed(tmp_path, plain):
     rows = rows_of(tmp_path, PlantedPages(boxes=False), CutByBoxes(Counts()))
     assert rows.empty

@@ -16,7 +16,6 @@ from ecgtrace.documents.source import SourcePage
 from ecgtrace.errors import DataError
 from ecgtrace.evaluation.page_sample import PageSample, PageSet
 from ecgtrace.page_sets.boxes import read_boxes
-from ecgtrace.page_sets.drawn import DrawnPages
 from ecgtrace.page_sets.folder import PageFolder
 from ecgtrace.page_sets.kaggle import KagglePages
 from ecgtrace.page_sets.reference import ReferencePages
@@ -224,17 +223,41 @@ def test_rendered_pdfs_need_vectors_that_are_beyond_doubt(tmp_path):
 @pytest.fixture(scope="module")
 def drawn():
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        cfg = compose("evaluate", ["data=pages", "data.n_pages=3", "split=val"])
+        cfg = compose("evaluate", ["data=pages", "data.n_pages=3", "data.dpi=[100,110]", "split=val"])
     return instantiate(cfg.data, _convert_="object")
 
 
-def test_a_drawn_page_is_a_pure_function_of_its_index(drawn):
-    again = DrawnPages(drawn.records, drawn.printers, "val", n_pages=9)
-    one, other = drawn[2], again[2]
-    np.testing.assert_array_equal(one.page.image, other.page.image)
-    np.testing.assert_array_equal(one.signals, other.signals)
-    assert drawn.crop_id(2) == again.crop_id(2) == one.page_id
+def test_drawn_pages_are_samples(drawn):
+    """The truth of a sample is that of the page; each lead has boxes inside the picture, at its times."""
+    for index, page in enumerate(drawn):
+        assert page.page_id == drawn.crop_id(index) and page.page.dpi is None
+        height, width = page.page.image.shape[:2]
+        for name in page.names:
+            truth = page.truth(name)
+            first = min(page.boxes[name], key=lambda part: part.start_s)
+            assert first.start_s == pytest.approx(truth.start_s, abs=0.002)
+            x0, _, x1, y1 = first.box
+            assert -1 <= x0 < x1 <= width and y1 <= height
+            per_s = page.dpi / 25.4 * page.speed_mm_per_s
+            assert x1 - x0 == pytest.approx(per_s * (first.end_s - first.start_s), rel=0.05)
     assert len({drawn.crop_id(index) for index in range(3)}) == 3
+
+
+def test_a_drawn_page_is_named_as_it_is_printed(drawn):
+    """Over a layout of one lead in rows, and one whose aVR is printed upside down."""
+    from dataclasses import replace
+
+    from ecgtrace.crops.drawn_pages import PageRegion
+
+    page = replace(
+        drawn._pages[0], leads=("aVR",), names=("-aVR",), signals=np.ones((1, 9)), layout="rows3",
+        regions=(PageRegion("aVR", "-aVR", 0, 0, False, 0.0, 1.0, 1, 2, 3, 4, (2.0, 2.0), 0.5, 0),),
+    )  # fmt: skip
+    one = replace(drawn, seed=1)
+    object.__setattr__(one, "_pages", [page])
+    sample = one[0]
+    assert sample.names == ("aVR",) and sample.layout == "1 lead in 3 rows"
+    assert sample.overlaps == {"aVR": True} and sample.boxes["aVR"][0].box == (1, 2, 3, 4)
 
 
 @pytest.mark.parametrize("data", ["page_folder", "kaggle", "reference_pages", "rendered_pdfs", "pages"])

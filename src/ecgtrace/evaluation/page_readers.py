@@ -5,6 +5,7 @@ The second is told where each lead lies, how it is called, when it begins and ho
 what the digitizing of leads is worth when all of that is given.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -21,6 +22,9 @@ from ecgtrace.units import MM_PER_INCH
 
 # By the rule: a hand does not cut along the ink. Crops of the published set are cut at 0, of LUDB at 0 to 2.
 _MARGIN_MM = 1.0
+
+
+_Part = tuple[TrueBox, LeadSignal]
 
 
 class PageReader(Protocol):
@@ -114,30 +118,28 @@ class CutByBoxes:
 
     def read(self, sample: PageSample) -> Recording:
         """
-        Read each lead of a page from its longest box.
+        Read each lead of a page from its longest box, and from those at other times.
 
-        A lead that cannot be read is left out, and makes the page doubtful.
+        A part that cannot be read is left out, and makes the page doubtful.
         """
         image = sample.page.image
         assert image is not None  # as `can_read` says
         paper = Paper(sample.speed_mm_per_s, sample.gain_mm_per_mv)
-        found: dict[str, tuple[TrueBox, LeadSignal]] = {}
+        found: dict[str, list[_Part]] = {}
         doubts = []
         for name, boxes in sample.boxes.items():
-            longest = max(boxes, key=lambda part: part.end_s - part.start_s)
-            try:
-                signal = digitize_picture(self.digitizer, self._cut(image, longest, sample.dpi), paper)
-            except EcgTraceError as error:
-                doubts.append(f"{name} was not read: {error}")
-            else:
-                found[name] = longest, signal
-                doubts += [f"{name}: {doubt}" for doubt in signal.doubts]
+            for part in _apart(boxes):
+                try:
+                    signal = digitize_picture(self.digitizer, self._cut(image, part, sample.dpi), paper)
+                except EcgTraceError as error:
+                    doubts.append(f"{name} was not read: {error}")
+                else:
+                    found.setdefault(name, []).append((part, signal))
+                    doubts += [f"{name}: {doubt}" for doubt in signal.doubts]
         if not found:
             return Recording((), failure="; ".join(doubts) or "there is no box")
-        n_samples = max(_first(part, one) + len(one.amplitude_mv) for part, one in found.values())
-        leads = tuple(
-            _placed(name, *found[name], n_samples=n_samples) for name in sorted(found, key=lead_order)
-        )
+        ends = [_first(*one) + len(one[1].amplitude_mv) for parts in found.values() for one in parts]
+        leads = tuple(_placed(name, found[name], max(ends)) for name in sorted(found, key=lead_order))
         calibration = Calibration(
             speed_mm_per_s=sample.speed_mm_per_s, gain_mm_per_mv=sample.gain_mm_per_mv, speed_from="given"
         )
@@ -161,11 +163,22 @@ def _first(part: TrueBox, signal: LeadSignal) -> int:
     return round(part.start_s * signal.fs_hz)
 
 
-def _placed(name: str, part: TrueBox, signal: LeadSignal, n_samples: int) -> RecordedLead:
-    """Lay a signal on the axis of its page."""
-    first, n = _first(part, signal), len(signal.amplitude_mv)
+def _apart(boxes: Sequence[TrueBox]) -> list[TrueBox]:
+    """Choose the longest boxes that share no time, such as rows in which one lead goes on."""
+    chosen: list[TrueBox] = []
+    for part in sorted(boxes, key=lambda part: part.start_s - part.end_s):
+        if all(part.start_s >= one.end_s or part.end_s <= one.start_s for one in chosen):
+            chosen.append(part)
+    return sorted(chosen, key=lambda part: part.start_s)
+
+
+def _placed(name: str, parts: Sequence[_Part], n_samples: int) -> RecordedLead:
+    """Lay the parts of a lead on the axis of its page; where one runs on into the next, the next is kept."""
     amplitude_mv, confidence = np.full(n_samples, np.nan), np.zeros(n_samples)
-    amplitude_mv[first : first + n] = signal.amplitude_mv
-    confidence[first : first + n] = signal.confidence
+    for part, signal in parts:
+        place = slice(_first(part, signal), _first(part, signal) + len(signal.amplitude_mv))
+        amplitude_mv[place], confidence[place] = signal.amplitude_mv, signal.confidence
+    (first, _), (last, signal) = parts[0], parts[-1]
     on_page = replace(signal, amplitude_mv=amplitude_mv, confidence=confidence)
-    return RecordedLead(name, on_page, part.start_s, part.start_s + n / signal.fs_hz, (part.box,), "none")
+    end_s = last.start_s + len(signal.amplitude_mv) / signal.fs_hz
+    return RecordedLead(name, on_page, first.start_s, end_s, tuple(part.box for part, _ in parts), "none")

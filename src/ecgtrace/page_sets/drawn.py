@@ -1,124 +1,102 @@
-"""Whole pages drawn from records: a dataset that is its config, and needs no disk."""
+"""Whole pages drawn from records (`crops.drawn_pages`), as an evaluation takes them."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
-
-from ecgtrace.crops.cut import crop_box, overlap
-from ecgtrace.crops.drawn import Sheet
+from ecgtrace.crops import drawn_pages
+from ecgtrace.crops.page_training import ScanMix
 from ecgtrace.documents.source import SourcePage
-from ecgtrace.errors import ConfigError
 from ecgtrace.evaluation.page_sample import PageSample, PageSet, TrueBox
-from ecgtrace.pages.layout import LAYOUTS, Plan
-from ecgtrace.pages.printers import StyleSource
-from ecgtrace.pages.render import draw_page
+from ecgtrace.pages.page_design import PageDesigner
+from ecgtrace.pages.printers import Range, StyleSource
 from ecgtrace.records.splits import RecordSource
 from ecgtrace.units import MM_PER_INCH
 
-_SHEETS = tuple(Sheet(layout, rhythm=rhythm) for layout in LAYOUTS for rhythm in (False, True))
+_ROWS = re.compile(r"rows(\d+)")
 
 
 @dataclass(frozen=True)
 class DrawnPages(PageSet):
     """
-    Pages of one split, a layout and a printer's style drawn for each.
+    Pages of one split, each with a layout, a printer's style and a design of its own.
 
     Parameters
     ----------
-    records : RecordSource
-    printers : mapping of str to StyleSource
-        By the name that tables call them; one is drawn for each page, then its style.
-    split : {"train", "val", "test", "all"}
-    n_pages : int
-        Records come again, on other pages, once all have been drawn.
-    sheets : sequence of Sheet
-        One is drawn for each page.
-    seed : int
+    records, printers, split, n_pages, dpi, designer, scans, seed
+        As `crops.drawn_pages.DrawnPages` has them.
 
     Notes
     -----
-    The page at an index is a pure function of (config, seed, index). The picture carries no resolution: a
-    scan that was sent on has none.
+    A reader is told no resolution: a scan that was sent on has none. Leads are called as they are printed;
+    one that is printed as -aVR is aVR, the right way up.
     """
 
     records: RecordSource
-    printers: dict[str, StyleSource]
+    printers: Mapping[str, StyleSource]
     split: str
     n_pages: int = 120
-    sheets: tuple[Sheet, ...] = field(default=_SHEETS)
+    dpi: Range = (150.0, 300.0)
+    designer: PageDesigner = field(default_factory=PageDesigner)
+    scans: ScanMix = field(default_factory=ScanMix)
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sheets", tuple(self.sheets))
-        if self.n_pages < 1 or not self.printers or not self.sheets:
-            raise ConfigError("drawn pages need n_pages of 1 or more, a printer and a sheet")
+        _ = self._pages  # raises for values that are out of range
 
     @property
     def name(self) -> str:
         """Where the pages come from."""
-        return f"drawn/{self.records.name}/{self.split}"
+        return self._pages.name
 
     def fingerprint(self) -> str:
         """Return a hash of the records behind the pages."""
-        return self.records.fingerprint()
+        return self._pages.fingerprint()
 
     def __len__(self) -> int:
-        return self.n_pages
+        return len(self._pages)
 
     def crop_id(self, index: int) -> str:
         """Return the id of a page without drawing it."""
-        record_id, sheet, printer = self._choice(index)
-        return f"{index:03d}_{record_id}_{sheet.name}_{printer}"
+        return self._pages.page_id(index)
 
     def __getitem__(self, index: int) -> PageSample:
-        record_id, sheet, printer = self._choice(index)
-        rng = np.random.default_rng([self.seed, index, 1])
-        style = self.printers[printer].draw_style(rng)
-        plan = sheet.plan(self.records.load(record_id), style)
-        dpi = style.px_per_mm * MM_PER_INCH
-        signals, fs_hz, names = _truth(plan)
-        boxes: dict[str, tuple[TrueBox, ...]] = {}
-        overlaps: dict[str, bool] = {}
-        for number, trace in enumerate(plan.traces):
-            x0, y0, x1, y1 = crop_box(plan, number)
-            part = TrueBox((x0, y0, x1 - 1, y1 - 1), trace.start_s, trace.end_s)
-            boxes[trace.lead] = (*boxes.get(trace.lead, ()), part)
-            overlaps[trace.lead] = overlap(plan, number)[0] > 0  # the strip, which comes last, decides
+        page = self._pages[index]
+        names = tuple(name.removeprefix("-") for name in page.names)
+        boxes, overlaps = {}, {}
+        for lead, name in zip(page.leads, names, strict=True):
+            regions = page.shown(lead)
+            boxes[name] = tuple(
+                TrueBox((part.x0, part.y0, part.x1, part.y1), part.start_s, part.end_s) for part in regions
+            )
+            overlaps[name] = any(part.overlap_mm2 > 0 for part in regions)  # as `subsets.subset_of`
         return PageSample(
-            page_id=self.crop_id(index),
-            record_id=record_id,
-            page=SourcePage(draw_page(plan, rng).image),
-            signals=signals,
-            fs_hz=fs_hz,
+            page_id=page.page_id,
+            record_id=page.record_id,
+            page=SourcePage(page.image),
+            signals=page.signals,
+            fs_hz=page.fs_hz,
             names=names,
-            layout=sheet.layout + ("+1" if sheet.rhythm else ""),
-            printer=printer,
-            dpi=dpi,
+            layout=_ROWS.sub(r"1 lead in \1 rows", page.layout),
+            printer=page.printer,
+            dpi=page.px_per_mm * MM_PER_INCH,
+            speed_mm_per_s=page.speed_mm_per_s,
+            gain_mm_per_mv=page.gain_mm_per_mv,
             boxes=boxes,
             overlaps=overlaps,
-            names_printed=bool(plan.labels),
+            names_printed=page.names_printed,
         )
 
-    def _choice(self, index: int) -> tuple[str, Sheet, str]:
-        rng = np.random.default_rng([self.seed, index])
-        sheet = self.sheets[rng.integers(len(self.sheets))]
-        names = list(self.printers)
-        return self._ids[index % len(self._ids)], sheet, names[rng.integers(len(names))]
-
     @cached_property
-    def _ids(self) -> tuple[str, ...]:
-        ids = self.records.split_ids(self.split)
-        return tuple(ids[i] for i in np.random.default_rng(self.seed).permutation(len(ids)))
-
-
-def _truth(plan: Plan) -> tuple[np.ndarray, float, tuple[str, ...]]:
-    """Lay the traces on the axis of the page; a strip, which comes last, is laid over its lead's column."""
-    fs_hz = plan.traces[0].fs_hz
-    names = tuple(dict.fromkeys(trace.lead for trace in plan.traces))
-    n = max(round(trace.start_s * fs_hz) + len(trace.signal) for trace in plan.traces)
-    signals = np.full((len(names), n), np.nan)
-    for trace in plan.traces:
-        first = round(trace.start_s * fs_hz)
-        signals[names.index(trace.lead), first : first + len(trace.signal)] = trace.signal
-    return signals, fs_hz, names
+    def _pages(self) -> drawn_pages.DrawnPages:
+        return drawn_pages.DrawnPages(
+            self.records,
+            self.printers,
+            self.split,
+            self.n_pages,
+            self.dpi,
+            self.designer,
+            self.scans,
+            self.seed,
+        )
