@@ -50,8 +50,9 @@ class PageSample:
     page : SourcePage
         What a reader is given: a picture, or vectors.
     signals : ndarray of float, shape (n_leads, n_samples)
-        In mV on the time axis of the page, 0 s where its first traces begin; NaN where the page does not
-        show a lead. A lead in a column and in a strip has the strip's extent.
+        In mV on the time axis of the page: 0 s where its first traces begin, each column where the one
+        before it ends, whatever gap the paper has between them (of vector PDFs, as `vector` reads them). NaN
+        where the page does not show a lead. A lead in a column and in a strip has the strip's extent.
     fs_hz : float
     names : tuple of str
         One for each row of `signals`, unique; `unknown_k` where nobody knows.

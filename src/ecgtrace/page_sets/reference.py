@@ -20,7 +20,7 @@ from ecgtrace.documents.source import SourcePage
 from ecgtrace.errors import DataError, EcgTraceError
 from ecgtrace.evaluation.page_sample import PageSample, PageSet, TrueBox
 from ecgtrace.recording import Box
-from ecgtrace.units import LARGE_SQUARE_MM, LEADS, MM_PER_INCH, px_to_s
+from ecgtrace.units import LARGE_SQUARE_MM, LEADS, MM_PER_INCH
 
 INDEX = "index.csv"
 _COLUMNS = {"name", "ecg_id", "fmt", "lead", "overlap", "pixels_per_large_square"}
@@ -44,9 +44,9 @@ class ReferencePages(PageSet):
 
     Notes
     -----
-    The generator parts the columns by more than their 2.5 s, and shows the same 2.5 s in each. On the axis of
-    the page, as for any reader, a column begins where the paper says: its box's left side, counted from that
-    of the first column, at 25 mm/s.
+    The generator parts the columns by 0.03 s more than their 2.5 s, and shows the same 2.5 s in each. On the
+    axis of a page a column begins where the one before it ends (`PageSample.signals`), so that here
+    column k begins at k times 2.5 s.
 
     Its files call themselves 700 dpi, which is not their scale, so a reader is not told any resolution.
     """
@@ -92,8 +92,7 @@ class ReferencePages(PageSet):
         if len(boxes) != len(leads):
             raise DataError(f"{self._label(name)} has {len(boxes)} traces, {INDEX} {len(leads)}")
         signals = [read_signal(self._signal(line["name"])) for line in lines]
-        left = min(box[0] for box in boxes)
-        starts = [px_to_s(box[0] - left, px_per_mm) for box in boxes]
+        starts = _starts_s(boxes, [len(signal) / PUBLISHED_FS_HZ for signal in signals])
         firsts = [round(start_s * PUBLISHED_FS_HZ) for start_s in starts]
         n = max(first + len(signal) for first, signal in zip(firsts, signals, strict=True))
         truth = np.full((len(leads), n), np.nan)
@@ -155,3 +154,18 @@ class ReferencePages(PageSet):
             pages.setdefault(line["name"].rpartition("_lead_")[0], []).append(line)
         # A label counts the leads in the field's order, the index as text sorts them.
         return {name: sorted(found, key=lambda line: int(line["lead"])) for name, found in pages.items()}
+
+
+def _starts_s(boxes: list[Box], lengths_s: list[float]) -> list[float]:
+    """Return when each lead begins: columns are told by the left sides of their boxes."""
+    order = sorted(range(len(boxes)), key=lambda k: boxes[k][0])
+    starts = [0.0] * len(boxes)
+    column = order[0]
+    for k in order:
+        own, first = boxes[k], boxes[column]
+        if own[0] > (first[0] + first[2]) / 2:  # behind the middle of the last column
+            starts[k] = starts[column] + lengths_s[column]
+            column = k
+        else:
+            starts[k] = starts[column]
+    return starts
