@@ -9,7 +9,7 @@ from ecgtrace.crops import drawn_pages
 from ecgtrace.crops.page_training import ScanMix
 from ecgtrace.documents.source import SourcePage
 from ecgtrace.evaluation.page_sample import PageSample, PageSet, TrueBox
-from ecgtrace.pages.page_design import PageDesigner
+from ecgtrace.pages.page_designer import PageDesigner
 from ecgtrace.pages.printers import Range, StyleSource
 from ecgtrace.records.splits import RecordSource
 from ecgtrace.units import MM_PER_INCH
