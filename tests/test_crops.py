@@ -23,7 +23,8 @@ from ecgtrace.records.sample import SampleRecords
 from ecgtrace.segmentation.resize import resize_mask
 from ecgtrace.training.augment import AddVerticalLines, OverlaySignal, compose
 from ecgtrace.training.datamodule import CropDataModule, EpochShuffle
-from ecgtrace.training.dataset import CropDataset, FreshSampler
+from ecgtrace.training.dataset import CropDataset
+from ecgtrace.training.fresh import FreshSampler
 from ecgtrace.types import Record
 from ecgtrace.units import LEADS
 

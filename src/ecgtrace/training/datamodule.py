@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader, RandomSampler, Sampler
 
 from ecgtrace.crops.windowed import WindowedCrops
 from ecgtrace.segmentation.weights import CHANNELS
-from ecgtrace.training.dataset import CropDataset, FreshSampler
+from ecgtrace.training.dataset import CropDataset
+from ecgtrace.training.fresh import FreshSampler
 from ecgtrace.types import LeadCrop
 
 

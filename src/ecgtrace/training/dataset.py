@@ -1,13 +1,13 @@
 """Crops as tensors of one fixed size, each the same whenever it is asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import albumentations as A
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from ecgtrace.errors import DataError
 from ecgtrace.segmentation.resize import Place, place, resize_image, resize_mask, to_canvas
@@ -103,27 +103,3 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         self.augmentation.set_random_seed(int(rng.integers(2**31)))
         out = self.augmentation(**data)
         return out["image"], out["mask"]
-
-
-class FreshSampler(Sampler[int]):
-    """
-    Give every epoch the next `size` indices, so that no crop is seen twice.
-
-    For datasets that have a crop for any index. Which crops an epoch sees depends on its number
-    alone: a run that was cut off and resumed sees what an uninterrupted one sees. With several
-    processes, each takes its share.
-    """
-
-    def __init__(self, size: int, rank: int = 0, world: int = 1) -> None:
-        self.size, self.rank, self.world, self.epoch = size, rank, world, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.size // self.world
-
-    def __iter__(self) -> Iterator[int]:
-        start = self.epoch * self.size
-        return iter(range(start + self.rank, start + len(self) * self.world, self.world))
