@@ -28,9 +28,8 @@ if [[ -n ${WHEELS:-} ]]; then
 fi
 
 mkdir -p "$output"
-"$python" train.py model=page signals=packed signals.path="$records" logger=none progress=false \
-    hydra.run.dir="$output" hydra.output_subdir=null \
-    trainer.max_epochs=-1 trainer.precision=bf16-mixed trainer.deterministic=false +trainer.benchmark=true \
-    model.schedule.seconds="$seconds" model.pages.num_workers="$workers" "$@" 2>&1 | tee "$output/output.log"
+"$python" train.py model=page experiment=shipped_page signals=packed signals.path="$records" logger=none \
+    progress=false hydra.run.dir="$output" hydra.output_subdir=null model.schedule.seconds="$seconds" \
+    model.pages.num_workers="$workers" "$@" 2>&1 | tee "$output/output.log"
 # For going on alone, and ten times as large as the weights.
 rm -f "$output/last.ckpt"

@@ -60,7 +60,7 @@ class SampleRecords:
         ('sample-004', 'sample-009')
         """
         check_split(split)
-        stored = _stored()
+        stored = self._stored()
         return tuple(
             key
             for key, its_split in zip(stored.ids, stored.splits, strict=True)
@@ -86,15 +86,18 @@ class SampleRecords:
         DataError
             If there is no such record.
         """
-        stored = _stored()
+        stored = self._stored()
         if record_id not in stored.ids:
-            raise DataError(f"no sample record {record_id!r}; choose {stored.ids[0]} to {stored.ids[-1]}")
+            raise DataError(f"no {self.name} record {record_id!r}; choose {stored.ids[0]} to {stored.ids[-1]}")
         eight_uv = stored.signals_uv[stored.ids.index(record_id)]
         return Record(record_id, twelve_leads(eight_uv / UV_PER_MV), stored.fs_hz, LEADS)
 
+    def _stored(self) -> "Stored":
+        return _stored()
+
     def fingerprint(self) -> str:
         """Return a hash of ids, splits and samples, the same on every machine."""
-        stored = _stored()
+        stored = self._stored()
         digest = hashlib.blake2b(repr((stored.ids, stored.splits, stored.fs_hz)).encode(), digest_size=6)
         digest.update(stored.signals_uv.astype("<i2").tobytes())
         return digest.hexdigest()
@@ -187,7 +190,9 @@ def unpack(planes: NDArray[np.uint8]) -> NDArray[np.int16]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Stored:
+class Stored:
+    """Records as a file holds them."""
+
     ids: tuple[str, ...]
     splits: tuple[str, ...]
     fs_hz: float
@@ -195,18 +200,23 @@ class _Stored:
 
 
 @functools.cache
-def _stored() -> _Stored:
+def _stored() -> Stored:
     """Read the shipped file, once in a process."""
     try:
-        # Opened here, since np.load leaves a file open where it turns out not to be a ZIP archive.
-        with PATH.open("rb") as stream, np.load(stream) as file:
-            return _Stored(
-                ids=tuple(file["ids"].tolist()),
-                splits=tuple(file["splits"].tolist()),
-                fs_hz=float(file["fs_hz"]),
-                signals_uv=unpack(file["planes"]),
-            )
+        return read_packed(PATH)
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"the sample records {PATH} are missing or broken ({error}); install ecgtrace anew"
         ) from error
+
+
+def read_packed(path: Path) -> Stored:
+    """Read a file of packed records; what is wrong with it is raised as it comes."""
+    # Opened here, since np.load leaves a file open where it turns out not to be a ZIP archive.
+    with path.open("rb") as stream, np.load(stream) as file:
+        return Stored(
+            ids=tuple(file["ids"].tolist()),
+            splits=tuple(file["splits"].tolist()),
+            fs_hz=float(file["fs_hz"]),
+            signals_uv=unpack(file["planes"]),
+        )

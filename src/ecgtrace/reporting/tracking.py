@@ -7,6 +7,7 @@ and `log_reproduction` of `Tracker` read the files of a run folder, whichever mo
 """
 
 import csv
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -307,10 +308,12 @@ def _weights_facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _card(weights: Path) -> dict[str, Any]:
-    """Return the card of a weights file, less the history of its training."""
-    from ecgtrace.segmentation.weights import read_card  # torch is slow to import
+    """Return the card in the header of a weights file of whichever network, less the history of its training."""
+    from safetensors import safe_open  # with its tensors of numpy; torch is slow to import
 
-    return {name: value for name, value in vars(read_card(weights)).items() if name != "training"}
+    with safe_open(weights, framework="numpy") as file:
+        card = json.loads(file.metadata()["card"])
+    return {name: value for name, value in card.items() if name != "training"}
 
 
 def _log_figures(run: RunLog, folder: Path) -> None:
