@@ -3,8 +3,8 @@ Write the training and validation records of a source to one small file.
 
     python scripts/pack_records.py FILE.npz [signals=ptbxl signals.root=DIR]
 
-For a machine that has no database (`signals=packed signals.path=FILE.npz`). The test split stays out. A record of
-10 s takes 12 kB at 500 Hz.
+For a machine that has no database (`signals=packed signals.path=FILE.npz`). The test split stays out. A
+record of 10 s takes 12 kB at 500 Hz.
 """
 
 import sys

@@ -44,7 +44,7 @@ def build(node):
 @pytest.mark.parametrize("page", options("page"))
 @pytest.mark.parametrize("signals", options("signals"))
 def test_pages_and_signals(page, signals):
-    root = [] if signals == "sample" else ["signals.root=nowhere"]
+    root = {"sample": [], "packed": ["signals.path=nowhere"]}.get(signals, ["signals.root=nowhere"])
     cfg = compose("evaluate", [f"page={page}", f"signals={signals}", *root])
     assert isinstance(build(cfg.page), PageStyle)
     build(cfg.signals)
@@ -85,7 +85,7 @@ def nodes(config):
     return found + [inner for part in config.values() if isinstance(part, dict) for inner in nodes(part)]
 
 
-@pytest.mark.parametrize("model", options("model"))
+@pytest.mark.parametrize("model", options("segmenter"))
 @pytest.mark.parametrize("digitizer", options("digitizer"))
 def test_every_option_of_a_digitizer_is_in_its_yaml(digitizer, model):
     """The keys of each part are fields of the dataclass, or options of the function, that it builds."""
@@ -149,16 +149,16 @@ def test_model_and_trainer(trainer, model):
     assert cfg.trainer.max_epochs == 20
 
 
-@pytest.mark.parametrize("model", options("model"))
+@pytest.mark.parametrize("model", options("segmenter"))
 @pytest.mark.parametrize("entry", ["evaluate", "digitize"])
 def test_the_model_chooses_the_segmenter(entry, model):
-    """Every model that can be trained has a segmenter of its name, and overrides reach it."""
+    """Every model of a lead's crops has a segmenter of its name, and overrides reach it."""
     given = ["input=x"] if entry == "digitize" else []
     chosen = compose(entry, [*given, f"model={model}", "digitizer.segmenter.weights=x.safetensors"])
     segmenter = build(chosen.digitizer).segmenter
     assert segmenter.weights == "x.safetensors"
     assert type(segmenter).__name__ == {"unet": "NetworkSegmenter", "yolo": "YoloSegmenter"}[model]
-    assert options("segmenter") == options("model")
+    assert {*options("segmenter"), "page"} == set(options("model"))
 
 
 def test_yolo_takes_the_options_that_ultralytics_has():

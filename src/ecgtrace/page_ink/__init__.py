@@ -1,1 +1,1 @@
-"""What is printed where on a whole page, as a small network sees it: traces, pulses, bars, text, rows, lead names."""
+"""What is printed where on a whole page, as a small network sees it: ink of four kinds, rows, names."""

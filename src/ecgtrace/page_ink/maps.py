@@ -13,7 +13,7 @@ from ecgtrace.units import LEADS
 # can still be told apart, and a page of A4 is 1 Mpx, which two cores pass through the network in a second.
 MAP_PX_PER_MM = 4.0
 
-# "-aVR": aVR drawn inverted, in Cabrera's order. "other": a lead that the twelve lack (V3R, V7 to V9, X, Y, Z).
+# "-aVR": aVR drawn inverted, in Cabrera's order. "other": a lead that the twelve lack (V3R, V7, X).
 NAME_CLASSES: tuple[str, ...] = (*LEADS, "-aVR", "other")
 INK_CLASSES = ("none", "trace", "pulse", "bar", "text")
 
@@ -48,7 +48,9 @@ class PageMaps:
         shape = self.trace.shape
         for name in ("trace", "pulse", "bar", "text", "row_offset_mm"):
             if getattr(self, name).shape != shape or len(shape) != 2:
-                raise ConfigError(f"{name} must have the shape of trace, (h, w); got {getattr(self, name).shape}")
+                raise ConfigError(
+                    f"{name} must have the shape of trace, (h, w); got {getattr(self, name).shape}"
+                )
         if self.names.shape != (len(NAME_CLASSES), *shape):
             raise ConfigError(f"names must have shape {(len(NAME_CLASSES), *shape)}, got {self.names.shape}")
         if min(self.page_px) <= 0:

@@ -110,7 +110,9 @@ def to_map_scale(image: NDArray[np.uint8], px_per_mm_x: float, px_per_mm_y: floa
     height = round(image.shape[0] * MAP_PX_PER_MM / px_per_mm_y)
     if min(width, height) < _MIN_MAP_PX or width * height > _MAX_MAP_PX:
         size = f"{width / MAP_PX_PER_MM:.0f} mm x {height / MAP_PX_PER_MM:.0f} mm"
-        raise ConfigError(f"at {px_per_mm_x:.2f} and {px_per_mm_y:.2f} px/mm the page is {size}: a wrong scale")
+        raise ConfigError(
+            f"at {px_per_mm_x:.2f} and {px_per_mm_y:.2f} px/mm the page is {size}: a wrong scale"
+        )
     shrinks = image.shape[1] >= width and image.shape[0] >= height
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.ascontiguousarray(cv2.resize(image, (width, height), interpolation=interpolation), np.uint8)

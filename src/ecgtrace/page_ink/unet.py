@@ -17,9 +17,9 @@ class PageUNet(nn.Module):
     """
     U-Net over a page at 4 px/mm.
 
-    Squares of 2x2 px go in and come out as channels [4]_, so that no convolution runs at full resolution: this
-    halves the time. Wide at the bottom, where one pixel is 8 mm: there, depthwise convolutions of 7x7 look
-    24 mm to each side, thrice over, since the zero line of a row shows in a whole row and not at a peak.
+    Squares of 2x2 px go in and come out as channels [4]_, so that no convolution runs at full resolution,
+    which halves the time. Wide at the bottom, where one pixel is 8 mm: there, depthwise convolutions of 7x7
+    look 24 mm to each side, thrice over: the zero line of a row shows in a whole row and not at a peak.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class PageUNet(nn.Module):
 
     name = "page_unet"
 
-    def __init__(self, widths: Sequence[int] = (24, 48, 96, 144, 192), blocks: int = 3) -> None:
+    def __init__(self, widths: Sequence[int] = (16, 40, 80, 128, 192), blocks: int = 3) -> None:
         super().__init__()
         self.widths, self.blocks = tuple(widths), blocks
         first, *deeper = self.widths
@@ -60,7 +60,7 @@ class PageUNet(nn.Module):
         self.offset_fine = nn.Sequential(nn.Conv2d(first, 4, 1), nn.PixelShuffle(2))
         at_names = self.widths[1]
         self.names = nn.Sequential(_conv(at_names, at_names), nn.Conv2d(at_names, len(NAME_CLASSES), 1))
-        # Peaks are rare: started at a probability of 1 %, as in [3], or their loss drowns the others at first.
+        # Peaks are rare: started at a probability of 1 %, as in [3], or their loss drowns the others.
         nn.init.constant_(self.names[1].bias, -4.6)  # type: ignore[arg-type]
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:

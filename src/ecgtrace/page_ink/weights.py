@@ -100,7 +100,9 @@ def load_page_network(path: Path) -> tuple[PageUNet, PageCard]:
         raise WeightsError(f"{path} was trained for other maps than this version reads; train it anew")
     network = PageUNet(card.widths, card.blocks)
     own = network.state_dict()
-    wrong = sorted(set(own) ^ set(tensors)) or [name for name in own if own[name].shape != tensors[name].shape]
+    wrong = sorted(set(own) ^ set(tensors)) or [
+        name for name in own if own[name].shape != tensors[name].shape
+    ]
     if wrong:
         raise WeightsError(f"{path} holds weights of another network: {wrong[0]} does not fit")
     network.load_state_dict({name: value.to(own[name].dtype) for name, value in tensors.items()})

@@ -88,7 +88,9 @@ class SampleRecords:
         """
         stored = self._stored()
         if record_id not in stored.ids:
-            raise DataError(f"no {self.name} record {record_id!r}; choose {stored.ids[0]} to {stored.ids[-1]}")
+            raise DataError(
+                f"no {self.name} record {record_id!r}; choose {stored.ids[0]} to {stored.ids[-1]}"
+            )
         eight_uv = stored.signals_uv[stored.ids.index(record_id)]
         return Record(record_id, twelve_leads(eight_uv / UV_PER_MV), stored.fs_hz, LEADS)
 

@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,9 +10,7 @@ from ecgtrace.errors import DataError
 from ecgtrace.types import FloatArray
 from ecgtrace.units import LEADS
 
-with warnings.catch_warnings():
-    # wfdb 4.3.1 calls DataFrame.set_index(inplace=True) on import, which pandas 3.1 deprecates.
-    warnings.filterwarnings("ignore", message="The inplace keyword", category=DeprecationWarning)
+if TYPE_CHECKING:
     import wfdb
 
 _CANONICAL = {lead.casefold(): lead for lead in LEADS}
@@ -95,7 +94,11 @@ def read_page_truth(stem: Path) -> tuple[dict[str, FloatArray], float]:
     return dict(zip(found, signals, strict=True)), float(record.fs)
 
 
-def _read(stem: Path) -> wfdb.Record:
+def _read(stem: Path) -> "wfdb.Record":
+    with warnings.catch_warnings():
+        # wfdb 4.3.1 calls DataFrame.set_index(inplace=True) on import, which pandas 3.1 deprecates.
+        warnings.filterwarnings("ignore", message="The inplace keyword", category=DeprecationWarning)
+        import wfdb  # where a record is read: packed and generated ones need none
     if not is_there(stem):
         raise DataError(f"{stem}.hea or {stem}.dat is missing; fetch the record anew")
     _refuse_non_ascii(with_suffix(stem, ".hea"))
@@ -107,7 +110,7 @@ def _read(stem: Path) -> wfdb.Record:
         ) from error
 
 
-def _in_mv(record: wfdb.Record, rows: list[int], stem: Path) -> FloatArray:
+def _in_mv(record: "wfdb.Record", rows: list[int], stem: Path) -> FloatArray:
     to_mv = [_mv_per_unit(record.units[row], stem) for row in rows]
     return np.ascontiguousarray(record.p_signal[:, rows].T * np.array(to_mv)[:, None])
 

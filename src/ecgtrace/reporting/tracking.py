@@ -308,7 +308,7 @@ def _weights_facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _card(weights: Path) -> dict[str, Any]:
-    """Return the card in the header of a weights file of whichever network, less the history of its training."""
+    """Return the card in the header of a weights file of any network, less the history of its training."""
     from safetensors import safe_open  # with its tensors of numpy; torch is slow to import
 
     with safe_open(weights, framework="numpy") as file:

@@ -19,8 +19,8 @@ from ecgtrace.page_ink.unet import PageUNet
 from ecgtrace.page_ink.weights import load_page_network, resolve, save_page_weights
 from ecgtrace.provenance import provenance
 from ecgtrace.reporting.run_log import RunLog
-from ecgtrace.training.fresh import FreshSampler
 from ecgtrace.training.epoch_log import EpochCsvLogger
+from ecgtrace.training.fresh import FreshSampler
 from ecgtrace.training.page_module import PageModule
 from ecgtrace.training.page_tiles import PageTiles, ValidationTiles
 from ecgtrace.training.tracked import RunLogger, training_run
@@ -46,8 +46,8 @@ def fit(cfg: DictConfig) -> dict[str, Any]:
     Notes
     -----
     The folder gets `weights.safetensors` after each validation (the running mean of the weights), `last.ckpt`
-    for going on, `metrics.csv` (a row per epoch) and `metrics.json`. A folder that already holds `last.ckpt` is
-    gone on with, from the end of the last whole epoch.
+    for going on, `metrics.csv` (a row per epoch) and `metrics.json`. A folder that already holds `last.ckpt`
+    is gone on with, from the end of the last whole epoch.
     """
     with training_run(cfg) as run:
         return _train(cfg, run)
@@ -96,7 +96,9 @@ def _train(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     if "val/iou_trace" not in metrics:
         raise ConfigError("no epoch was trained; set trainer.max_epochs to 1 or more")
     done = {
-        "best_val_iou": metrics["val/iou_trace"],  # of the last validation: a mean of weights has no best epoch
+        "best_val_iou": metrics[
+            "val/iou_trace"
+        ],  # of the last validation: a mean of weights has no best epoch
         "best_epoch": trainer.current_epoch - 1,
         "last": metrics,
         "steps": trainer.global_step,
@@ -149,7 +151,9 @@ def _loaders(cfg: DictConfig, data: dict[str, Any]) -> tuple[DataLoader[Any], Da
         size,
     )
     seen = ValidationTiles(data["val"], height, width, data["val_size"])
-    loader = partial(DataLoader, num_workers=workers, worker_init_fn=_one_thread, pin_memory=torch.cuda.is_available())
+    loader = partial(
+        DataLoader, num_workers=workers, worker_init_fn=_one_thread, pin_memory=torch.cuda.is_available()
+    )
     return (
         loader(
             tiles,

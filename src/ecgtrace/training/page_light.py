@@ -1,4 +1,4 @@
-"""Light, colour, focus and noise of training pages, changed on the device that trains: each tile its own way."""
+"""Light, colour, focus and noise of training pages, changed on the device that trains, tile by tile."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class PageLight:
     uneven : float
         Largest loss of light from one end of a tile to the other, for a third of tiles.
     grey, swapped : float
-        Share of tiles in grey, and with red, green and blue in another order: a grid or ink of another colour.
+        Share of tiles in grey, and with red, green and blue in another order: another colour of the grid.
     blurred : float
         Share of tiles out of focus, up to a standard deviation of `blur_px`.
     blur_px : float

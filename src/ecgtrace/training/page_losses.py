@@ -31,9 +31,7 @@ class PageLoss:
     offset: float = 0.5
     names: float = 0.5
 
-    def __call__(
-        self, outputs: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor]
-    ) -> dict[str, Tensor]:
+    def __call__(self, outputs: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """
         Return the parts of the loss, weighted.
 
@@ -117,7 +115,9 @@ def name_heat(names: Tensor, shape: tuple[int, ...] | torch.Size) -> Tensor:
             continue
         on = is_of[:, :, index].to(names.dtype)
         first = torch.argsort(on, dim=1, descending=True)[:, :most]
-        bells = (on[rows, first][:, :, None] * down[rows, first])[:, :, :, None] * across[rows, first][:, :, None]
+        bells = (on[rows, first][:, :, None] * down[rows, first])[:, :, :, None] * across[rows, first][
+            :, :, None
+        ]
         heat[:, index] = bells.amax(1)
     return heat
 

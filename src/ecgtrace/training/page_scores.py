@@ -75,7 +75,7 @@ class PageScores:
 
 
 def _peaks(heat: Tensor) -> np.ndarray:
-    """Return the peaks of heat maps at 1/4 of the resolution: (n, 4) of tile, class, x, y in px of the tile."""
+    """Return the peaks of heat maps at 1/4 of the resolution: (n, 4) of tile, class, x, y in tile px."""
     best, kind = heat.max(1, keepdim=True)
     window = functional.max_pool2d(best, 5, 1, 2)
     tile, _, y, x = torch.nonzero((best == window) & (best >= _LEAST_PEAK), as_tuple=True)

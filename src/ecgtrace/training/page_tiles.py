@@ -6,8 +6,9 @@ cut several times; which page a tile is of, and where it lies, depends on (seed,
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,11 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ecgtrace.crops.page_training import TrainingPage
 from ecgtrace.errors import ConfigError
 from ecgtrace.page_ink.maps import NAME_CLASSES
 from ecgtrace.page_ink.network import to_map_scale
 from ecgtrace.page_ink.unet import STRIDE
-from ecgtrace.crops.page_training import TrainingPage
 from ecgtrace.types import FloatArray
 
 MAX_NAMES = 48  # of one tile: 12 leads, 3 strips, and a page of one lead over 16 rows, each named
@@ -55,8 +56,8 @@ class PageTiles(Dataset[dict[str, Tensor]]):
 
     Parameters
     ----------
-    pages : callable
-        From the number of a page to a drawn page with its truth.
+    pages : sequence of TrainingPage
+        Drawn pages with their truth; any number gives one.
     height, width : int
         Of a tile, multiples of 32.
     seed : int
@@ -75,7 +76,7 @@ class PageTiles(Dataset[dict[str, Tensor]]):
 
     def __init__(
         self,
-        pages: Callable[[int], TrainingPage],
+        pages: Sequence[TrainingPage],
         height: int,
         width: int,
         seed: int = 0,
@@ -111,7 +112,7 @@ class PageTiles(Dataset[dict[str, Tensor]]):
         return lane + self.lanes * (newest - int(rng.integers(min(self.pool, newest + 1))))
 
     def _page(self, number: int) -> SmallPage:
-        page = self._kept.pop(number, None) or small_page(self.pages(number))
+        page = self._kept.pop(number, None) or small_page(self.pages[number])
         self._kept[number] = page
         while len(self._kept) > self.pool:
             self._kept.popitem(last=False)
@@ -121,7 +122,7 @@ class PageTiles(Dataset[dict[str, Tensor]]):
 class ValidationTiles(Dataset[dict[str, Tensor]]):
     """One tile each of the first pages of a source, drawn when they are asked for."""
 
-    def __init__(self, pages: Callable[[int], TrainingPage], height: int, width: int, size: int) -> None:
+    def __init__(self, pages: Sequence[TrainingPage], height: int, width: int, size: int) -> None:
         self.pages, self.height, self.width, self.size = pages, height, width, size
 
     def __len__(self) -> int:
@@ -129,14 +130,16 @@ class ValidationTiles(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([0, index])
-        page = small_page(self.pages(index))
+        page = small_page(self.pages[index])
         height, width = page.classes.shape
-        left, top = (int(rng.integers(min(0, d), max(0, d) + 1)) for d in (width - self.width, height - self.height))
+        left, top = (
+            int(rng.integers(min(0, d), max(0, d) + 1)) for d in (width - self.width, height - self.height)
+        )
         return as_tensors(tile_at(page, left, top, self.height, self.width))
 
 
 def random_tile(page: SmallPage, height: int, width: int, rng: np.random.Generator) -> SmallPage:
-    """Cut a tile anywhere on a page; a third of them a little turned and scaled, the rest as sharp as they are."""
+    """Cut a tile anywhere on a page; a third of them a little turned and scaled, the rest left sharp."""
     h, w = page.classes.shape
     reach = 32  # px beyond the edge: 8 mm of what padding continues
     left, top = (
@@ -152,11 +155,16 @@ def random_tile(page: SmallPage, height: int, width: int, rng: np.random.Generat
     image = cv2.warpAffine(page.image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     classes = cv2.warpAffine(page.classes, matrix, size, flags=cv2.INTER_NEAREST)
     offset = cv2.warpAffine(
-        page.offset_mm, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=np.nan
+        page.offset_mm,
+        matrix,
+        size,
+        flags=cv2.INTER_NEAREST,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=np.nan,
     )
     points = page.names[:, 1:] @ matrix[:, :2].T + matrix[:, 2]
     names = np.column_stack([page.names[:, :1], points])
-    return SmallPage(image, classes, (offset * scale).astype(np.float32), names)
+    return _typed(image, classes, offset * scale, names)
 
 
 def tile_at(page: SmallPage, left: int, top: int, height: int, width: int) -> SmallPage:
@@ -169,14 +177,23 @@ def tile_at(page: SmallPage, left: int, top: int, height: int, width: int) -> Sm
     image = cv2.copyMakeBorder(page.image[inside], *beyond, cv2.BORDER_REPLICATE)
     classes = cv2.copyMakeBorder(page.classes[inside], *beyond, cv2.BORDER_CONSTANT, value=0)
     offset = cv2.copyMakeBorder(page.offset_mm[inside], *beyond, cv2.BORDER_CONSTANT, value=np.nan)
-    return SmallPage(image, classes, offset, page.names - (0, left, top))
+    return _typed(image, classes, offset, page.names - (0, left, top))
+
+
+def _typed(
+    image: NDArray[Any], classes: NDArray[Any], offset_mm: NDArray[Any], names: FloatArray
+) -> SmallPage:
+    """Hold on to types that OpenCV keeps and does not declare."""
+    return SmallPage(
+        np.asarray(image, np.uint8), np.asarray(classes, np.uint8), np.asarray(offset_mm, np.float32), names
+    )
 
 
 def _on_its_side(page: SmallPage, quarters: int) -> SmallPage:
     """Turn a page by quarters. Names read across or upside down are none; zero lines do not lie below."""
-    turned = (np.ascontiguousarray(np.rot90(part, quarters)) for part in (page.image, page.classes))
-    nowhere = np.full(np.rot90(page.offset_mm, quarters).shape, np.nan, np.float32)
-    return SmallPage(*turned, nowhere, np.zeros((0, 3)))
+    image = np.ascontiguousarray(np.rot90(page.image, quarters))
+    classes = np.ascontiguousarray(np.rot90(page.classes, quarters))
+    return SmallPage(image, classes, np.full(classes.shape, np.nan, np.float32), np.zeros((0, 3)))
 
 
 def as_tensors(tile: SmallPage) -> dict[str, Tensor]:
