@@ -1,0 +1,161 @@
+"""
+Where columns begin: at bars, gaps and jumps that several rows share, near where names are printed.
+
+Nothing is cut into equal parts by assumption. Where only names tell the columns, that is said.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.signal import find_peaks
+
+from ecgtrace.layout.rows import Row
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.types import FloatArray
+
+_SURE = 0.5
+_BAR_REACH_MM = 9.0  # above and below the zero line a bar is looked for
+_BAR_HEIGHT_MM = 2.0  # of ink of bars that make one; dashes of the published pages are 2 x 2.2 mm
+_GAP_MM = 0.5  # of bare paper between two leads
+_JUMP_MM = 2.0  # from one lead's level to the next that is clear; lower ones count in part
+_JUMP_OVER_MM = 0.6  # along x, from before a jump to behind it
+_SETTLED_MM = 2.5  # before and behind a jump the level is that of so much
+_NEAR_MM = 5.0  # of the place where the names let a column be expected
+_SCATTER_MM = 1.5  # of names about their common place
+_LEAST = 0.5  # of the rows must show a break that no name tells
+_TOLD = 0.3  # of the rows make a break that names tell certain
+_MERGE_MM = 6.0
+_BAR_WEIGHT, _GAP_WEIGHT, _JUMP_WEIGHT = 1.0, 1.0, 0.6
+
+
+@dataclass(frozen=True)
+class Break:
+    """
+    Where a column begins.
+
+    Attributes
+    ----------
+    x : float
+        In px of the maps.
+    evidence : float
+        Share of the rows that show it; 0 where names alone tell.
+    """
+
+    x: float
+    evidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class RowSigns:
+    """What in a row may be a break, by column of the maps, each in [0, 1]."""
+
+    bar: FloatArray
+    gap: FloatArray
+    jump: FloatArray
+
+    @property
+    def all(self) -> FloatArray:
+        """Their sum, at most 1."""
+        parts = _BAR_WEIGHT * self.bar + _GAP_WEIGHT * self.gap + _JUMP_WEIGHT * self.jump
+        return np.asarray(np.minimum(parts, 1.0))
+
+
+def signs_of(row: Row, maps: PageMaps) -> RowSigns:
+    """Return what in a row may be a break between two leads."""
+    per_mm = MAP_PX_PER_MM
+    height, width = maps.trace.shape
+    top = max(0, round(row.zero_y - _BAR_REACH_MM * per_mm))
+    bottom = min(height, round(row.zero_y + _BAR_REACH_MM * per_mm) + 1)
+    bar_mm = (maps.bar[top:bottom] > _SURE).sum(axis=0) / per_mm
+    bar = np.minimum(bar_mm / _BAR_HEIGHT_MM, 1.0)
+    bar[bar < _SURE] = 0
+    inked = np.flatnonzero(row.inked)
+    gap = np.zeros(width)
+    first, last = int(inked[0]), int(inked[-1])
+    for begin, end in _runs(~row.inked[first : last + 1]):
+        if end - begin >= _GAP_MM * per_mm:
+            gap[first + begin : first + end] = 1.0
+    return RowSigns(bar, gap, _jumps(row, per_mm))
+
+
+def _jumps(row: Row, per_mm: float) -> FloatArray:
+    """
+    Tell where the level changes and stays.
+
+    A QRS complex comes back to where it left; a new lead does not. Levels are medians of 2.5 mm.
+    """
+    line = row.line
+    known = np.flatnonzero(np.isfinite(line))
+    if len(known) < 2:
+        return np.zeros(len(line))
+    filled = np.interp(np.arange(len(line)), known, line[known])
+    reach, over = max(1, round(_SETTLED_MM * per_mm)), max(1, round(_JUMP_OVER_MM / 2 * per_mm))
+    padded = np.pad(filled, reach + over, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, reach)
+    level = np.median(windows, axis=1)
+    centre = np.arange(len(line))
+    before, after = level[centre], level[centre + reach + 2 * over]
+    jump = np.abs(after - before) / per_mm
+    # A jump is steep: most of it happens within the step itself.
+    near = np.abs(padded[centre + reach + 2 * over] - padded[centre + reach]) / per_mm
+    return np.asarray(np.minimum(np.minimum(jump, near) / _JUMP_MM, 1.0))
+
+
+def shared_breaks(signs: Sequence[RowSigns], per_mm: float, expected: Sequence[float]) -> list[Break]:
+    """
+    Find the breaks that rows share.
+
+    Parameters
+    ----------
+    signs : sequence of RowSigns
+        Of the rows that may have several columns.
+    per_mm : float
+    expected : sequence of float
+        Where names let a column be expected, in px of the maps; empty where no names tell.
+
+    Returns
+    -------
+    list of Break
+        In order. With `expected`, one for each.
+    """
+    if not signs:
+        return []
+    reach = max(1, round(0.5 * per_mm))
+    widened = np.stack([maximum_filter1d(one.all, 2 * reach + 1) for one in signs])
+    shared = gaussian_filter1d(widened.mean(axis=0), 0.25 * per_mm)
+    exact = gaussian_filter1d(np.mean([one.bar + one.gap + one.jump for one in signs], axis=0), 0.25 * per_mm)
+    if len(expected):
+        return [_nearest(x, shared, exact, per_mm) for x in expected]
+    told = np.mean([np.maximum(one.bar, one.gap) for one in signs], axis=0)
+    told = gaussian_filter1d(maximum_filter1d(told, 2 * reach + 1), 0.25 * per_mm)
+    peaks, found = find_peaks(told, height=_LEAST, distance=max(1, round(_MERGE_MM * per_mm)), plateau_size=1)
+    return [Break(_centre(x, exact, per_mm), float(told[x])) for x in peaks]
+
+
+def _nearest(x: float, shared: FloatArray, exact: FloatArray, per_mm: float) -> Break:
+    low = max(0, round(x - _NEAR_MM * per_mm))
+    high = min(len(shared), round(x + _NEAR_MM * per_mm) + 1)
+    if high <= low:
+        return Break(x, 0.0)
+    away = (np.arange(low, high) - x) / (_SCATTER_MM * per_mm)
+    score = shared[low:high] * np.exp(-(away**2) / 2)
+    best = low + int(np.argmax(score))
+    if shared[best] < _TOLD:
+        return Break(x, 0.0)
+    return Break(_centre(best, exact, per_mm), float(shared[best]))
+
+
+def _centre(x: int, exact: FloatArray, per_mm: float) -> float:
+    """Return the middle of the signs about a place."""
+    reach = max(1, round(1.0 * per_mm))
+    low = max(0, x - reach)
+    part = exact[low : x + reach + 1]
+    return float(x) if part.sum() <= 0 else float(low + (part * np.arange(len(part))).sum() / part.sum())
+
+
+def _runs(where: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], where, [False]]).astype(np.int8)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

@@ -1,0 +1,103 @@
+"""Printed names and the rows that they name: all stand at one distance from their rows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ecgtrace.layout.rows import Row
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.page_ink.names import FoundName
+
+_FARTHEST_MM = 22.0  # a name stands no farther from its row
+_SAME_HEIGHT_MM = 2.5  # names of a row stand at one height; a middle of g and V differs by less
+_SAME_ROW = 0.35  # of the distance of rows
+_ALONE_GAP_MM = 30.0  # where there is one row
+_SURE = 0.5
+_HALF_HEIGHT_MM, _WIDEST_MM = 1.0, 7.0  # of a name
+_LETTER_GAP_MM = 1.0
+_HALF_WIDTH_MM = {1: 0.5, 2: 1.5, 3: 3.0}  # of so many letters 2.5 mm high
+
+
+def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float) -> list[list[FoundName]]:
+    """
+    Give each row the names that stand at one and the same distance from their rows.
+
+    Printers put names above or below their traces, all at one height. The distance that gives most rows a
+    name is taken, the smallest of equals; a row may stay without.
+
+    Parameters
+    ----------
+    names : sequence of FoundName
+        In px of the maps.
+    rows : sequence of Row
+    per_mm : float
+
+    Returns
+    -------
+    list of list of FoundName
+        For each row, from left to right.
+    """
+    levels = np.array([row.zero_y for row in rows])
+    named: list[list[FoundName]] = [[] for _ in rows]
+    if not len(levels) or not names:
+        return named
+    gap = float(np.median(np.diff(levels))) if len(levels) > 1 else _ALONE_GAP_MM * per_mm
+    reach = min(_SAME_ROW * gap, _FARTHEST_MM / 2 * per_mm)
+    best: tuple[float, int, float] = (0.0, 0, 0.0)
+    shift = 0.0
+    for name in names:
+        for level in levels:
+            offset = name.y - level
+            if abs(offset) > min(0.8 * gap, _FARTHEST_MM * per_mm):
+                continue
+            hits = [_row_of(other.y - offset, levels, reach) for other in names]
+            exact = [
+                1 - abs(other.y - offset - levels[hit]) / reach
+                for other, hit in zip(names, hits, strict=True)
+                if hit is not None
+            ]
+            rows_hit = len({hit for hit in hits if hit is not None})
+            score = (rows_hit + 0.5 * float(np.mean(exact)) if exact else 0.0, len(exact), -abs(offset))
+            if score > best:
+                best, shift = score, offset
+    for name in names:
+        row = _row_of(name.y - shift, levels, reach)
+        if row is not None and best[1]:
+            named[row].append(name)
+    for index, own in enumerate(named):
+        if own:
+            height = min((n.y for n in own), key=lambda y: abs(y - shift - levels[index]))
+            kept = [n for n in own if abs(n.y - height) <= _SAME_HEIGHT_MM * per_mm]
+            named[index] = sorted(kept, key=lambda n: n.x)
+    return named
+
+
+def with_left_edges(names: Sequence[FoundName], maps: PageMaps) -> list[FoundName]:
+    """
+    Return the names with `x` where each begins: names of a column begin at one place, their middles do not.
+
+    A name is the text that goes on without a gap to the left of its middle; where the map shows none, half of
+    its usual width is taken.
+    """
+    placed = []
+    for name in names:
+        half = round(_HALF_HEIGHT_MM * MAP_PX_PER_MM)
+        y, x = round(name.y), round(name.x)
+        band = (maps.text[max(0, y - half) : y + half + 1] > _SURE).any(axis=0)
+        gap = round(_LETTER_GAP_MM * MAP_PX_PER_MM)
+        left = x
+        for column in range(x, max(-1, x - round(_WIDEST_MM * MAP_PX_PER_MM)), -1):
+            if band[column]:
+                left = column
+            elif left - column > gap:
+                break
+        if left == x:
+            left = x - round(_HALF_WIDTH_MM.get(len(name.name.strip("-")), 1.0) * MAP_PX_PER_MM)
+        placed.append(replace(name, x=float(left)))
+    return placed
+
+
+def _row_of(y: float, levels: np.ndarray, reach: float) -> int | None:
+    row = int(np.argmin(np.abs(levels - y)))
+    return row if abs(levels[row] - y) <= reach else None

@@ -1,0 +1,245 @@
+"""From maps to leads: which piece of which row is which lead."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from ecgtrace.layout.columns import Break, RowSigns, shared_breaks, signs_of
+from ecgtrace.layout.names import names_of_rows, with_left_edges
+from ecgtrace.layout.rows import Row, find_rows
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.page_ink.names import FoundName
+from ecgtrace.types import FloatArray
+
+_COLUMN_MM = 12.0  # names of one column stand within so much; leads are longer
+_SHORTEST_MM = 8.0  # of a piece: 0.3 s
+_OWN_SIGN = 0.5  # a row breaks where a column begins if it shows this of a sign of its own
+_NEAR_MM = 1.5  # of the column's begin
+_GAP_MM = 3.0  # bare paper that a trace may lose to a stain
+_EQUAL_MM = 1.5  # columns told by names alone are equal within the places of names
+
+
+@dataclass(frozen=True)
+class LeadRegion:
+    """
+    A piece of a row that shows one lead, in px of the maps.
+
+    Attributes
+    ----------
+    name : str
+        Of the field, `-aVR` where it is drawn upside down, `other` for a name that is none of the twelve; empty
+        where none was found.
+    row, column : int
+    start, end : float
+        First and last column of its trace.
+    top, bottom : float
+        Highest and lowest of its ink.
+    zero_y : float
+        Zero line of its row.
+    score : float
+        Of the name.
+    """
+
+    name: str
+    row: int
+    column: int
+    start: float
+    end: float
+    top: float
+    bottom: float
+    zero_y: float
+    score: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class RasterLayout:
+    """
+    The leads of a page and what their order is called.
+
+    Attributes
+    ----------
+    name : str
+        Rows x columns, `+` strips that run over all columns.
+    regions : tuple of LeadRegion
+        By row, then from left to right.
+    rows : tuple of Row
+    doubts, notes : tuple of str
+    """
+
+    name: str
+    regions: tuple[LeadRegion, ...]
+    rows: tuple[Row, ...]
+    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def find_regions(maps: PageMaps, names: Sequence[FoundName]) -> RasterLayout:
+    """
+    Tell rows, columns and names of a page.
+
+    Parameters
+    ----------
+    maps : PageMaps
+    names : sequence of FoundName
+        In px of the maps.
+    """
+    rows = find_rows(maps)
+    if not rows:
+        return RasterLayout("", (), ())
+    per_mm = MAP_PX_PER_MM
+    named = names_of_rows(with_left_edges(names, maps), rows, per_mm)
+    signs = [signs_of(row, maps) for row in rows]
+    starts = _starts(rows, per_mm)
+    breaks, doubts, notes = _breaks(rows, named, signs, starts, per_mm)
+    regions: list[LeadRegion] = []
+    for index, row in enumerate(rows):
+        regions.extend(_pieces(index, row, named[index], signs[index], breaks, per_mm))
+    return RasterLayout(layout_name(regions), tuple(regions), tuple(rows), tuple(doubts), tuple(notes))
+
+
+def _starts(rows: Sequence[Row], per_mm: float) -> list[float]:
+    """Return where the trace of each row begins: the first ink that goes on."""
+    starts = []
+    for row in rows:
+        inked = np.flatnonzero(row.inked)
+        far = np.flatnonzero(np.diff(inked) > _GAP_MM * per_mm) + 1
+        pieces = np.split(inked, far)
+        long = [piece for piece in pieces if len(piece) > _SHORTEST_MM * per_mm]
+        starts.append(float((long or pieces)[0][0]))
+    return starts
+
+
+def _breaks(
+    rows: Sequence[Row],
+    named: Sequence[Sequence[FoundName]],
+    signs: Sequence[RowSigns],
+    starts: Sequence[float],
+    per_mm: float,
+) -> tuple[list[Break], list[str], list[str]]:
+    """Find where columns begin, the first apart, with doubts and notes."""
+    several = [i for i, own in enumerate(named) if len(own) > 1]
+    if not several:
+        if any(named):  # each named row has one name: there is one column, whatever bars there are
+            return [], [], []
+        return shared_breaks(signs, per_mm, ()), [], []
+    columns = _name_columns([named[i] for i in several], per_mm)
+    first = columns[0]
+    begin = float(np.median([starts[i] for i in several]))
+    lead_in = first - begin
+    expected = [x - lead_in for x in columns[1:]]
+    breaks = shared_breaks([signs[i] for i in several], per_mm, expected)
+    by_names = [found for found in breaks if found.evidence == 0]
+    doubts, notes = [], []
+    if by_names:
+        last = max(float(np.flatnonzero(rows[i].inked)[-1]) for i in several)
+        edges = [begin, *(found.x for found in breaks), last]
+        widths = np.diff(edges) / per_mm
+        if np.ptp(widths) <= _EQUAL_MM:
+            notes.append("columns were told by the places of the names, and are equal: no bars part them")
+            width = (last - begin) / len(widths)
+            breaks = [
+                found if found.evidence else replace(found, x=begin + (k + 1) * width)
+                for k, found in enumerate(breaks)
+            ]
+        else:
+            doubts.append(
+                "columns were told by the places of the names alone, and are not equal: they may begin elsewhere"
+            )
+    return breaks, doubts, notes
+
+
+def _name_columns(named: Sequence[Sequence[FoundName]], per_mm: float) -> list[float]:
+    """Return where names of each column stand: places that at least half of these rows have a name at."""
+    places = sorted(name.x for own in named for name in own)
+    groups: list[list[float]] = [[places[0]]]
+    for x in places[1:]:
+        if x - groups[-1][-1] <= _COLUMN_MM * per_mm:
+            groups[-1].append(x)
+        else:
+            groups.append([x])
+    return [float(np.median(group)) for group in groups if len(group) >= 0.5 * len(named)]
+
+
+def _pieces(
+    index: int,
+    row: Row,
+    names: Sequence[FoundName],
+    signs: RowSigns,
+    breaks: Sequence[Break],
+    per_mm: float,
+) -> list[LeadRegion]:
+    """Cut a row at those columns where it breaks or has a name, and name the pieces."""
+    inked = np.flatnonzero(row.inked)
+    first, last = float(inked[0]), float(inked[-1])
+    cuts = [first]
+    columns = [0]
+    reach = round(_NEAR_MM * per_mm)
+    for k, found in enumerate(breaks):
+        x = round(found.x)
+        own = float(signs.all[max(0, x - reach) : x + reach + 1].max(initial=0.0))
+        edge = found.x - 2 * _COLUMN_MM / 3 * per_mm
+        until = breaks[k + 1].x - 2 * _COLUMN_MM / 3 * per_mm if k + 1 < len(breaks) else np.inf
+        has_name = any(edge <= name.x < until for name in names[1:]) and len(names) > 1
+        alone = len(names) == 1 and not (own >= 1.0 and found.evidence >= _OWN_SIGN)
+        if (own >= _OWN_SIGN or has_name) and not alone:
+            cuts.append(found.x)
+            columns.append(k + 1)
+    pieces = []
+    edges = [*cuts, last]
+    for column, (begin, stop) in zip(columns, pairwise(edges), strict=True):
+        inside = inked[(inked >= begin - 0.5) & (inked <= stop + 0.5)]
+        if len(inside) < _SHORTEST_MM * per_mm:
+            continue
+        extent = row.extent_y(begin, stop)
+        assert extent is not None
+        name = _name_between(names, begin, stop, per_mm)
+        pieces.append(
+            LeadRegion(
+                name.name if name else "",
+                index,
+                column,
+                float(inside[0]) if column == 0 else begin,
+                float(inside[-1]),
+                float(extent[0]),
+                float(extent[1]),
+                row.zero_y,
+                name.score if name else 0.0,
+            )
+        )
+    return pieces
+
+
+def _name_between(
+    names: Sequence[FoundName], begin: float, stop: float, per_mm: float
+) -> FoundName | None:
+    """Return the name nearest to where a piece begins; names stand before it, or over its first part."""
+    near = [
+        name
+        for name in names
+        if begin - 2 * _COLUMN_MM * per_mm <= name.x <= min(stop, begin + 2 * _COLUMN_MM * per_mm)
+    ]
+    return min(near, key=lambda name: abs(name.x - begin)) if near else None
+
+
+def layout_name(regions: Sequence[LeadRegion]) -> str:
+    """
+    Return rows x columns, and `+` with the number of rows of one lead among rows of several.
+
+    Rows of different length otherwise are told one by one: `4,3,1`.
+    """
+    rows = sorted({region.row for region in regions})
+    counts = [sum(region.row == row for region in regions) for row in rows]
+    if not counts:
+        return ""
+    most = max(counts)
+    if set(counts) <= {most, 1}:
+        full = counts.count(most)
+        return f"{full}x{most}" + (f"+{len(counts) - full}" if full < len(counts) else "")
+    return ",".join(str(count) for count in counts)
+
+
+def line_of(row: Row) -> FloatArray:
+    """Return the coarse line of a row, for pictures."""
+    return row.line

@@ -1,0 +1,121 @@
+"""
+Rows of a page: where their zero lines lie, and which ink belongs to each.
+
+Each pixel of a trace says how far from it the zero line of its row lies (`page_ink.PageMaps`), so the rows are
+where these votes meet, and a pixel belongs to the row it votes for: a wave that reaches into the next row
+still votes for its own.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import find_peaks
+
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.types import FloatArray
+
+SURE = 0.5  # likelier a trace than not
+_BIN_MM = 0.25
+_BLUR_MM = 0.8  # of the votes: about how far they scatter; by eye on drawn pages
+_CLOSEST_MM = 5.0  # rows are farther apart: the narrowest seen are 8 mm
+_LEAST_SHARE = 0.06  # of the votes of the strongest row
+_SHORTEST_MM = 12.0  # of ink along x that makes a row; half a second
+_FARTHEST_MM = 6.0  # of a vote from its row
+_ONE_ROW = 0.7  # of the usual distance of rows: columns of one row may stand at different heights
+_BOTH = 0.1  # of the shorter one's columns
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """
+    A row of traces.
+
+    Attributes
+    ----------
+    zero_y : float
+        Its zero line, in px of the maps.
+    ink : ndarray of bool, shape (height, width)
+        Its ink on the maps.
+    """
+
+    zero_y: float
+    ink: NDArray[np.bool_] = field(repr=False)
+
+    @cached_property
+    def inked(self) -> NDArray[np.bool_]:
+        """Columns that have ink of the row, shape (width,)."""
+        return np.asarray(self.ink.any(axis=0))
+
+    @cached_property
+    def line(self) -> FloatArray:
+        """Middle of the row's ink in each column, NaN where it has none, shape (width,)."""
+        count = self.ink.sum(axis=0)
+        rows = np.arange(len(self.ink))[:, None]
+        total = (self.ink * rows).sum(axis=0)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+    def extent_y(self, left: float, right: float) -> tuple[int, int] | None:
+        """Return the first and last row of the maps with its ink between two columns; None without ink."""
+        part = self.ink[:, max(0, round(left)) : round(right) + 1].any(axis=1)
+        where = np.flatnonzero(part)
+        return (int(where[0]), int(where[-1])) if len(where) else None
+
+
+def find_rows(maps: PageMaps) -> list[Row]:
+    """
+    Find the rows of a page, from the top.
+
+    Parameters
+    ----------
+    maps : PageMaps
+        Of an upright page.
+
+    Returns
+    -------
+    list of Row
+        Empty where no ink is a trace's.
+    """
+    y, x = np.nonzero(maps.trace > SURE)
+    if not len(y):
+        return []
+    per_mm = MAP_PX_PER_MM
+    zero = y + maps.row_offset_mm[y, x] * per_mm
+    bin_px = _BIN_MM * per_mm
+    index = np.clip(np.rint(zero / bin_px).astype(int), 0, int(len(maps.trace) / bin_px) + 1)
+    votes = gaussian_filter1d(np.bincount(index, weights=maps.trace[y, x]).astype(float), _BLUR_MM / _BIN_MM)
+    padded = np.pad(votes, 1)
+    peaks, _ = find_peaks(
+        padded, distance=max(1, round(_CLOSEST_MM / _BIN_MM)), height=_LEAST_SHARE * votes.max()
+    )
+    if not len(peaks):
+        return []
+    levels = (peaks - 1) * bin_px
+    nearest = np.argmin(np.abs(zero[:, None] - levels[None]), axis=1)
+    near = np.abs(zero - levels[nearest]) <= _FARTHEST_MM * per_mm
+    rows = []
+    for k in range(len(levels)):
+        own = near & (nearest == k)
+        ink = np.zeros(maps.trace.shape, np.bool_)
+        ink[y[own], x[own]] = True
+        if ink.any(axis=0).sum() >= _SHORTEST_MM * per_mm:
+            rows.append(Row(float(np.median(zero[own])), ink))
+    return _joined(rows)
+
+
+def _joined(rows: list[Row]) -> list[Row]:
+    """Join neighbours that are one row: closer than rows are, and nowhere one above the other."""
+    if len(rows) < 3:
+        return rows
+    gap = float(np.median(np.diff([row.zero_y for row in rows])))
+    joined = [rows[0]]
+    for row in rows[1:]:
+        last = joined[-1]
+        both = (row.inked & last.inked).sum() / min(row.inked.sum(), last.inked.sum())
+        if row.zero_y - last.zero_y < _ONE_ROW * gap and both < _BOTH:
+            joined[-1] = Row((row.zero_y + last.zero_y) / 2, row.ink | last.ink)
+        else:
+            joined.append(row)
+    return joined

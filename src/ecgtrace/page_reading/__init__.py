@@ -1,0 +1,1 @@
+"""A picture of a whole page in, a recording out."""

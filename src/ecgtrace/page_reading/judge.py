@@ -1,0 +1,103 @@
+"""What speaks for and against a page that was read: algebra, strips, heart rate, names, lost leads."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ecgtrace.digitization.verdict import heart_rate_bpm
+from ecgtrace.layout.regions import RasterLayout
+from ecgtrace.page_reading.lead import ReadLead
+from ecgtrace.recording import Check, RecordedLead
+from ecgtrace.types import LeadSignal
+from ecgtrace.units import LEADS
+from ecgtrace.vector import checks
+
+_LEAST_CONFIDENCE = 0.85  # as of a single lead (`digitization.verdict`)
+_LEAST_RECOVERED = 0.9
+_RATES_APART = 0.15  # of the median: all leads of a page have one heart
+_HAS_DOUBT = ("straight line", "waves beside")
+
+
+def judged_page(
+    leads: Sequence[RecordedLead],
+    shorter: Mapping[str, Sequence[LeadSignal]],
+    pieces: Sequence[ReadLead],
+    layout: RasterLayout,
+    lost: Sequence[str],
+    fs_hz: float,
+) -> tuple[list[Check], list[str], list[str]]:
+    """
+    Check a page.
+
+    Parameters
+    ----------
+    leads : sequence of RecordedLead
+    shorter : mapping of str to sequence of LeadSignal
+        What the page shows of a lead besides.
+    pieces : sequence of ReadLead
+    layout : RasterLayout
+    lost : sequence of str
+        Leads that could not be read.
+    fs_hz : float
+
+    Returns
+    -------
+    (list of Check, list of str, list of str)
+        Checks, doubts and notes.
+    """
+    doubts = [f"not read: {one}" for one in lost]
+    notes: list[str] = []
+    values = {lead.name: lead.signal.amplitude_mv for lead in leads}
+    found = checks.algebra(values, fs_hz)
+    for name, others in shorter.items():
+        for other in others:
+            strip = checks.strip_agrees(name, other.amplitude_mv, values[name], fs_hz)
+            if strip is not None:
+                found.append(strip)
+            elif name in LEADS:
+                doubts.append(f"the page names {name} twice, at different times")
+    found.append(checks.height(leads))
+    rate = checks.heart_rate(leads)
+    found += [rate] if rate else []
+    doubts += [f"{c.name}: {c.value:g} {c.unit} (limit {c.limit:g})" for c in found if not c.ok]
+    doubts += _names(layout)
+    doubts += _samples(leads)
+    return found, doubts, notes
+
+
+def _names(layout: RasterLayout) -> list[str]:
+    unnamed = sum(not region.name for region in layout.regions)
+    other = sum(region.name == "other" for region in layout.regions)
+    doubts = []
+    if unnamed:
+        doubts.append(f"{unnamed} of {len(layout.regions)} traces have no name that could be read")
+    if other:
+        doubts.append(f"{other} traces have a name that is none of the twelve leads")
+    full = Counter(region.name for region in layout.regions if region.name in LEADS)
+    twice = [name for name, count in full.items() if count > 2]
+    if twice:
+        doubts.append(f"the page names {', '.join(twice)} more than twice")
+    return doubts
+
+
+def _samples(leads: Sequence[RecordedLead]) -> list[str]:
+    doubts = []
+    for lead in leads:
+        signal = lead.signal
+        shown = (signal.time_s >= lead.start_s) & (signal.time_s <= lead.end_s)
+        known = np.isfinite(signal.amplitude_mv) & shown
+        if not known.any():
+            continue
+        share = known.sum() / max(1, shown.sum())
+        sure = float(signal.confidence[known].mean())
+        if share < _LEAST_RECOVERED:
+            doubts.append(f"{lead.name}: only {share:.0%} of the signal was recovered")
+        elif sure < _LEAST_CONFIDENCE:
+            doubts.append(f"{lead.name}: low confidence ({sure:.2f} on average)")
+    return doubts
+
+
+def rates_bpm(leads: Sequence[RecordedLead]) -> list[float]:
+    """Return the heart rates of the leads that show enough beats."""
+    return [rate for lead in leads if (rate := heart_rate_bpm(lead.signal)) is not None]

@@ -1,0 +1,147 @@
+"""One lead of a page: its piece of the picture cut out and read, in px of the sheet."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+
+from ecgtrace.digitization.refined import RefinedDigitizer
+from ecgtrace.digitization.verdict import judged
+from ecgtrace.layout.regions import LeadRegion
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.types import FloatArray, GridScale, LeadSignal
+
+_PAD_Y_MM = 1.5  # above and below the ink that the map shows: thin peaks are weak on it
+_PAD_X_MM = 1.5  # beside a lead where paper is
+_BESIDE_MM = 0.4  # where the next lead is
+
+
+@dataclass(frozen=True, eq=False)
+class ReadLead:
+    """
+    A lead as it was read from its piece of the page.
+
+    Attributes
+    ----------
+    region : LeadRegion
+    signal : LeadSignal
+        Its `start_px` and `row_px` are in px of the sheet, `row_px` from column `left` on.
+    left : int
+        Column of the sheet where the piece begins.
+    top : int
+    """
+
+    region: LeadRegion
+    signal: LeadSignal = field(repr=False)
+    left: int
+    top: int
+
+    @property
+    def start_px(self) -> float:
+        """Column of the sheet where its trace begins."""
+        return self.signal.start_px + self.left
+
+    @property
+    def end_px(self) -> float:
+        """Column of the sheet where its trace ends."""
+        per_sample = self.signal.speed_mm_per_s * self.signal.scale.px_per_mm_x / self.signal.fs_hz
+        return self.start_px + (len(self.signal.amplitude_mv) - 1) * per_sample
+
+    @property
+    def path(self) -> FloatArray:
+        """Its centre line on the sheet, shape (n, 2), where it was read."""
+        columns = np.flatnonzero(np.isfinite(self.signal.row_px))
+        return np.stack([columns + self.left, self.signal.row_px[columns] + self.top], axis=1).astype(float)
+
+
+def read_lead(
+    digitizer: RefinedDigitizer,
+    image: NDArray[np.uint8],
+    region: LeadRegion,
+    scale: GridScale,
+    beside: tuple[bool, bool],
+) -> ReadLead:
+    """
+    Read a lead.
+
+    Parameters
+    ----------
+    digitizer : RefinedDigitizer
+    image : ndarray of uint8, shape (height, width, 3)
+        The sheet.
+    region : LeadRegion
+        In px of the sheet.
+    scale : GridScale
+        Of the sheet.
+    beside : tuple of bool
+        Whether another lead touches its begin, and its end.
+
+    Raises
+    ------
+    TraceNotFoundError
+        If the network finds no ink of a trace there.
+    """
+    pads = [(_BESIDE_MM if touched else _PAD_X_MM) * scale.px_per_mm_x for touched in beside]
+    height, width = image.shape[:2]
+    left, right = max(0, round(region.start - pads[0])), min(width, round(region.end + pads[1]) + 1)
+    pad_y = _PAD_Y_MM * scale.px_per_mm_y
+    top, bottom = max(0, round(region.top - pad_y)), min(height, round(region.bottom + pad_y) + 1)
+    piece = np.ascontiguousarray(image[top:bottom, left:right])
+    fixed = replace(digitizer, grid=lambda _: scale, px_per_mm=None, deskew=False)
+    signal = judged(fixed(piece), piece)
+    return ReadLead(region, signal, left, top)
+
+
+def on_axis(lead: ReadLead, origin_px: float, fs_hz: float, n: int, span_px: tuple[float, float]) -> LeadSignal:
+    """
+    Put a lead on the page's time axis.
+
+    Parameters
+    ----------
+    lead : ReadLead
+    origin_px : float
+        Column of the sheet where the page's time is 0.
+    fs_hz : float
+    n : int
+        Samples of the axis.
+    span_px : tuple of float
+        What lies outside of these columns is not this lead's.
+
+    Returns
+    -------
+    LeadSignal
+        NaN where the page does not show the lead, or it was not recovered.
+    """
+    signal = lead.signal
+    per_s = signal.speed_mm_per_s * signal.scale.px_per_mm_x
+    own_s = (lead.start_px - origin_px) / per_s + np.arange(len(signal.amplitude_mv)) / signal.fs_hz
+    low, high = ((x - origin_px) / per_s for x in span_px)
+    axis = np.arange(n) / fs_hz
+    mv, confidence = np.full(n, np.nan), np.zeros(n)
+    known = np.isfinite(signal.amplitude_mv)
+    if known.sum() < 2:
+        return replace(signal, amplitude_mv=mv, confidence=confidence, fs_hz=fs_hz)
+    tolerance = 0.5 / fs_hz
+    inside = (axis >= max(own_s[0], low) - tolerance) & (axis <= min(own_s[-1], high) + tolerance)
+    at = np.clip(axis[inside], own_s[0], own_s[-1])
+    # Samples lie between those of the piece: a cubic keeps the QRS, whose peaks a straight line would cut.
+    mv[inside] = PchipInterpolator(own_s[known], signal.amplitude_mv[known])(at)
+    gap = np.interp(at, own_s, (~known).astype(float)) > 0
+    mv[np.flatnonzero(inside)[gap]] = np.nan
+    confidence[inside] = np.interp(at, own_s, signal.confidence)
+    confidence[np.isnan(mv)] = 0.0
+    return replace(signal, amplitude_mv=mv, confidence=confidence, fs_hz=fs_hz)
+
+
+def to_sheet(region: LeadRegion, maps: PageMaps, scale: GridScale) -> LeadRegion:
+    """Return a region in px of the sheet of one in px of the maps."""
+    x, y = scale.px_per_mm_x / MAP_PX_PER_MM, scale.px_per_mm_y / MAP_PX_PER_MM
+    return replace(
+        region,
+        start=(region.start + 0.5) * x - 0.5,
+        end=(region.end + 0.5) * x - 0.5,
+        top=(region.top + 0.5) * y - 0.5,
+        bottom=(region.bottom + 0.5) * y - 0.5,
+        zero_y=(region.zero_y + 0.5) * y - 0.5,
+    )
