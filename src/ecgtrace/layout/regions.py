@@ -93,9 +93,10 @@ def find_regions(maps: PageMaps, names: Sequence[FoundName]) -> RasterLayout:
     signs = [signs_of(row, maps) for row in rows]
     starts = _starts(rows, per_mm)
     breaks, doubts, notes = _breaks(rows, named, signs, starts, per_mm)
+    several = any(len(own) > 1 for own in named)  # names tell how many leads a row has
     regions: list[LeadRegion] = []
     for index, row in enumerate(rows):
-        regions.extend(_pieces(index, row, named[index], signs[index], breaks, per_mm))
+        regions.extend(_pieces(index, row, named[index], signs[index], breaks, per_mm, several))
     return RasterLayout(layout_name(regions), tuple(regions), tuple(rows), tuple(doubts), tuple(notes))
 
 
@@ -169,6 +170,7 @@ def _pieces(
     signs: RowSigns,
     breaks: Sequence[Break],
     per_mm: float,
+    several: bool,
 ) -> list[LeadRegion]:
     """Cut a row at those columns where it breaks or has a name, and name the pieces."""
     inked = np.flatnonzero(row.inked)
@@ -182,14 +184,15 @@ def _pieces(
         edge = found.x - 2 * _COLUMN_MM / 3 * per_mm
         until = breaks[k + 1].x - 2 * _COLUMN_MM / 3 * per_mm if k + 1 < len(breaks) else np.inf
         has_name = any(edge <= name.x < until for name in names[1:]) and len(names) > 1
-        alone = len(names) == 1 and not (own >= 1.0 and found.evidence >= _OWN_SIGN)
+        # A bar drawn through all rows cuts a strip's trace as little as its name is printed again.
+        alone = len(names) == 1 and several
         if (own >= _OWN_SIGN or has_name) and not alone:
             cuts.append(found.x)
             columns.append(k + 1)
     pieces = []
     edges = [*cuts, last]
     for column, (begin, stop) in zip(columns, pairwise(edges), strict=True):
-        inside = inked[(inked >= begin - 0.5) & (inked <= stop + 0.5)]
+        inside = inked[(inked >= begin - 0.5) & (inked <= stop - (stop != last))]
         if len(inside) < _SHORTEST_MM * per_mm:
             continue
         extent = row.extent_y(begin, stop)
