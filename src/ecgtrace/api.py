@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from ecgtrace.documents import read as documents
-from ecgtrace.errors import ConfigError, PageError
+from ecgtrace.errors import ConfigError, GridNotFoundError, PageError
 from ecgtrace.images import Picture, as_rgb, picture_of, read_picture
-from ecgtrace.page_files import read_recording
+from ecgtrace.page_files import read_file_page
+from ecgtrace.page_reading.build import page_reader
 from ecgtrace.reading import STANDARD, DigitizerLike, Paper, digitize_picture
 from ecgtrace.recording import Recording
 from ecgtrace.types import LeadSignal
@@ -148,7 +149,7 @@ class Digitizer:
 
     def read(self, path: str | Path) -> list[Recording]:
         """
-        Read all pages of a document: of a PDF whose traces are vectors, or of a DICOM object.
+        Read all pages of a file: a picture or a scan of a page, a PDF, a DICOM object.
 
         Parameters
         ----------
@@ -157,8 +158,8 @@ class Digitizer:
         Returns
         -------
         list of Recording
-            One for each page. Of a page that was not read `status` is `failed` and `failure` says why: scans
-            and pictures of whole pages are not read yet.
+            One for each page. Of a page that was not read `status` is `failed` and `failure` says why. Pages
+            that are pictures are read by the digitizer `refined` alone.
 
         Raises
         ------
@@ -167,13 +168,13 @@ class Digitizer:
         """
         path = Path(path)
         recordings = []
-        for number in range(1, documents.count_pages(path) + 1):
-            page = documents.read_page(path, number)
+        count = documents.count_pages(path)
+        reader = page_reader(self._digitizer)
+        for number in range(1, count + 1):
             try:
-                recordings.append(read_recording(page, self._choice))
-            except PageError as error:
-                failed = Recording((), failure=str(error), page=page.number, page_count=page.count)
-                recordings.append(failed)
+                recordings.append(read_file_page(path, number, self._choice, reader))
+            except (PageError, GridNotFoundError) as error:
+                recordings.append(Recording((), failure=str(error), page=number, page_count=count))
         return recordings
 
     @property

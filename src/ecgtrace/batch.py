@@ -30,6 +30,7 @@ from ecgtrace.api import check_fs, check_number, with_scale
 from ecgtrace.errors import ConfigError, EcgTraceError, WeightsError
 from ecgtrace.inputs import OVERLAY_SUFFIX, SUMMARY, InputFile, find_inputs
 from ecgtrace.outputs import COLUMNS, FileResult
+from ecgtrace.page_reading.build import page_reader
 from ecgtrace.provenance import available_cores, fingerprint
 from ecgtrace.reading import STANDARD, DigitizerLike, Paper, digitize_picture
 from ecgtrace.types import DOUBTFUL, FAILED, OK, LeadSignal
@@ -158,8 +159,9 @@ def digitize_file(
         taken = outputs.is_taken(item, output_dir)
         outputs.make_room(item, output_dir, taken)
         if is_page:
+            reader = page_reader(digitizer)
             found, more = pages.digitize_page(
-                item, output_dir, options.choice, options.formats, options.overlays
+                item, output_dir, options.choice, options.formats, options.overlays, reader
             )
         else:
             found, more = _digitize_lead(item, digitizer, output_dir, options)

@@ -18,6 +18,10 @@ class PageError(EcgTraceError):
     """A page cannot be read as an ECG."""
 
 
+class NoTracesError(PageError):
+    """A page of lines and letters draws no traces: it is a picture or a text."""
+
+
 class GridNotFoundError(EcgTraceError):
     """No periodic grid stands out of the image, so there is no scale."""
 

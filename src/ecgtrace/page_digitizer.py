@@ -1,7 +1,8 @@
 """The digitizer of whole pages, as `conf/digitizer/page.yaml` names it."""
 
 from dataclasses import dataclass
-from typing import NoReturn
+from functools import cached_property
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from ecgtrace.documents.source import SourcePage
 from ecgtrace.errors import ConfigError
 from ecgtrace.page_files import read_recording
+from ecgtrace.page_reading.build import page_reader
+from ecgtrace.page_reading.read import PageReader
 from ecgtrace.recording import Recording
 from ecgtrace.vector.calibration import PaperChoice
 
@@ -20,11 +23,17 @@ class PageDigitizer:
 
     Attributes
     ----------
+    digitizer : callable, optional
+        Reads the leads of pages that are pictures; without it these are refused.
+    weights : str
+        Of the page network.
     speed_mm_per_s, gain_mm_per_mv : float or None
         Override what a page says of itself.
     name : str
     """
 
+    digitizer: Any = None
+    weights: str = "shipped"
     speed_mm_per_s: float | None = None
     gain_mm_per_mv: float | None = None
     name: str = "page"
@@ -46,7 +55,11 @@ class PageDigitizer:
         PageError
             If it cannot be read as an ECG.
         """
-        return read_recording(page, self.choice)
+        return read_recording(page, self.choice, self._reader)
+
+    @cached_property
+    def _reader(self) -> PageReader | None:
+        return page_reader(self.digitizer, self.weights)
 
     def __call__(self, image: NDArray[np.uint8]) -> NoReturn:
         """Refuse the picture of one lead, as which a lead's digitizer is called."""

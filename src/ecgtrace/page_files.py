@@ -1,49 +1,107 @@
 """A page of a file in, its recording's files out."""
 
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from ecgtrace import outputs
+from ecgtrace.digitization.lead_count import seems_page
+from ecgtrace.documents.image import read_page as read_picture_page
 from ecgtrace.documents.read import PICTURE, draw_page, kind_of, read_page, read_page_picture
 from ecgtrace.documents.source import SourcePage
-from ecgtrace.errors import PageError
+from ecgtrace.errors import EcgTraceError, NoTracesError, PageError
 from ecgtrace.images import Picture, read_picture
 from ecgtrace.inputs import OVERLAY_SUFFIX, InputFile
+from ecgtrace.page_reading.read import PageReader
 from ecgtrace.recording import Recording
 from ecgtrace.vector.calibration import PaperChoice
-from ecgtrace.vector.read import NO_TRACES, read_vectors
+from ecgtrace.vector.read import read_vectors
 from ecgtrace.writers import formats as writers
 from ecgtrace.writers import json_note
 
+NO_READER = (
+    "the page is a picture, and this digitizer reads pictures of one lead alone; take digitizer=refined"
+)
+TAKEN_OVER = "signals"  # a recording without a page
 AUTO, PAGE, LEAD = CONTENTS = ("auto", "page", "lead")
-METHOD = "vector"  # how pages are read
+METHOD = "vector"  # how pages of vectors are read
 drawing = Lock()  # matplotlib's caches are not made for threads
 
 
 def is_page(item: InputFile, content: str) -> bool:
-    """Tell whether an input is taken for a page: as asked, or, if `auto`, PDFs and DICOM objects."""
-    return content == PAGE or (content == AUTO and kind_of(item.source) != PICTURE)
-
-
-def read_recording(page: SourcePage, choice: PaperChoice | None = None) -> Recording:
     """
-    Read a page: signals are taken over, vectors read.
+    Tell whether an input is taken for a page.
+
+    As asked; or, if `auto`, PDFs, DICOM objects, and pictures with many traces one above the other
+    (`lead_count.seems_page`). A picture that cannot be read counts as a lead: reading it says why.
+    """
+    if content != AUTO or kind_of(item.source) != PICTURE:
+        return content != LEAD
+    try:
+        image = read_picture_page(item.source, item.page).image
+    except EcgTraceError:
+        return False
+    return image is not None and seems_page(image)
+
+
+def read_recording(
+    page: SourcePage, choice: PaperChoice | None = None, reader: PageReader | None = None
+) -> Recording:
+    """
+    Read a page: signals are taken over, vectors and pictures read.
+
+    Parameters
+    ----------
+    page : SourcePage
+    choice : PaperChoice, optional
+        Speed and gain that override what the page says.
+    reader : PageReader, optional
+        Reads pictures; without it they are refused.
 
     Raises
     ------
     PageError
-        If it is a picture: those of whole pages are not read yet.
+        If it shows no ECG.
     """
     if page.recording is not None:
         return page.recording
-    if page.vectors is None:
-        raise PageError(NO_TRACES)
-    return read_vectors(page, given=choice)
+    if page.vectors is not None:
+        return read_vectors(page, given=choice)
+    if reader is None or page.image is None:
+        raise PageError(NO_READER)
+    recording = reader(page.image, page.dpi, choice)
+    notes = (*page.notes, *recording.notes)
+    return replace(recording, notes=notes, page=page.number, page_count=page.count)
+
+
+def read_file_page(
+    path: Path, number: int, choice: PaperChoice | None, reader: PageReader | None
+) -> Recording:
+    """
+    Read a page of a file; one of a PDF that holds no lines of traces is read as a picture.
+
+    Raises
+    ------
+    PageError, InputImageError
+        As `read_recording` and `documents.read.read_page`.
+    """
+    page = read_page(path, number)
+    if page.vectors is None or reader is None:
+        return read_recording(page, choice, reader)
+    try:
+        return read_recording(page, choice, reader)
+    except NoTracesError:
+        return read_recording(read_page_picture(path, number), choice, reader)
 
 
 def digitize_page(
-    item: InputFile, output_dir: Path, choice: PaperChoice, formats: tuple[str, ...], overlay: bool = False
+    item: InputFile,
+    output_dir: Path,
+    choice: PaperChoice,
+    formats: tuple[str, ...],
+    overlay: bool = False,
+    reader: PageReader | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     Read a page and write its files.
@@ -58,16 +116,17 @@ def digitize_page(
         Of `writers.formats.FORMATS`.
     overlay : bool, optional
         Also draw the page with the traces laid on it. Signals without a page have none.
+    reader : PageReader, optional
+        Reads pages that are pictures.
 
     Returns
     -------
     (dict, dict)
         What the row of the summary and the note say of it.
     """
-    page = read_page(item.source, item.page)
-    recording = read_recording(page, choice)
+    recording = read_file_page(item.source, item.page, choice, reader)
     files = writers.write(recording, outputs.output_path(output_dir, item, ""), formats)
-    if overlay and page.vectors is not None:
+    if overlay and recording.method != TAKEN_OVER:
         path = outputs.output_path(output_dir, item, OVERLAY_SUFFIX)
         _draw(item, recording, path)
         files = (*files, path)
@@ -78,10 +137,15 @@ def digitize_page(
 def _draw(item: InputFile, recording: Recording, path: Path) -> None:
     from ecgtrace.overlay import draw_page_overlay  # matplotlib is slow to import
 
-    shown = draw_page(item.source, item.page)
-    assert shown.image is not None and shown.points_per_px is not None
+    if recording.unit == "px":
+        shown, per_px = read_page_picture(item.source, item.page), 1.0
+    else:
+        shown = draw_page(item.source, item.page)
+        assert shown.points_per_px is not None
+        per_px = shown.points_per_px
+    assert shown.image is not None
     with drawing:
-        draw_page_overlay(shown.image, recording, shown.points_per_px, item.name, path)
+        draw_page_overlay(shown.image, recording, per_px, item.name, path)
 
 
 def lead_picture(item: InputFile) -> Picture:

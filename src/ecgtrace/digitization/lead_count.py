@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.digitization.dark_ink import find_dark_ink
+from ecgtrace.digitization.scale import find_scale
 from ecgtrace.errors import GridNotFoundError, InputImageError
 from ecgtrace.types import GridScale
 
@@ -25,14 +26,14 @@ _PAGE_HEIGHT_MM = 60.0  # pages are 77 mm and more; the tallest of those 13 crop
 _UPRIGHT_RUNS = 2
 
 
-def refuse_page(image: NDArray[np.uint8], find_scale: Callable[[NDArray[np.uint8]], GridScale]) -> None:
+def refuse_page(image: NDArray[np.uint8], scale_of: Callable[[NDArray[np.uint8]], GridScale]) -> None:
     """
     Refuse a whole page: many runs of ink in most columns, on paper higher than a lead is cut.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (height, width, 3)
-    find_scale : callable
+    scale_of : callable
         Called only where there are so many runs.
 
     Raises
@@ -44,11 +45,24 @@ def refuse_page(image: NDArray[np.uint8], find_scale: Callable[[NDArray[np.uint8
     if runs < PAGE_RUNS:
         return
     try:
-        height_mm = len(image) / find_scale(image).px_per_mm_y
+        height_mm = len(image) / scale_of(image).px_per_mm_y
     except GridNotFoundError:
         return
     if height_mm > _PAGE_HEIGHT_MM:
         raise InputImageError(_page_message(runs, height_mm))
+
+
+def seems_page(image: NDArray[np.uint8]) -> bool:
+    """
+    Tell whether a picture is taken for a whole page where nobody says: by what `refuse_page` refuses.
+
+    A picture without a grid that the scale is found on is none.
+    """
+    try:
+        refuse_page(image, find_scale)
+    except InputImageError:
+        return True
+    return False
 
 
 def page_doubt(image: NDArray[np.uint8], px_per_mm_y: float) -> str:
@@ -62,7 +76,7 @@ def page_doubt(image: NDArray[np.uint8], px_per_mm_y: float) -> str:
 def _page_message(runs: float, height_mm: float) -> str:
     return (
         f"this seems to be a whole page with several leads ({runs:.0f} traces one above the other, "
-        f"{height_mm:.0f} mm high); cut out one lead"
+        f"{height_mm:.0f} mm high); read it with content=page, or cut out one lead"
     )
 
 

@@ -131,7 +131,7 @@ def shared_breaks(signs: Sequence[RowSigns], per_mm: float, expected: Sequence[f
         return [_nearest(x, shared, exact, per_mm) for x in expected]
     told = np.mean([np.maximum(one.bar, one.gap) for one in signs], axis=0)
     told = gaussian_filter1d(maximum_filter1d(told, 2 * reach + 1), 0.25 * per_mm)
-    peaks, found = find_peaks(told, height=_LEAST, distance=max(1, round(_MERGE_MM * per_mm)), plateau_size=1)
+    peaks, _ = find_peaks(told, height=_LEAST, distance=max(1, round(_MERGE_MM * per_mm)), plateau_size=1)
     return [Break(_centre(x, exact, per_mm), float(told[x])) for x in peaks]
 
 

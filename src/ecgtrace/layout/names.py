@@ -8,6 +8,7 @@ import numpy as np
 from ecgtrace.layout.rows import Row
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
+from ecgtrace.types import FloatArray
 
 _FARTHEST_MM = 22.0  # a name stands no farther from its row
 _SAME_HEIGHT_MM = 2.5  # names of a row stand at one height; a middle of g and V differs by less
@@ -84,7 +85,7 @@ def with_left_edges(names: Sequence[FoundName], maps: PageMaps) -> list[FoundNam
     for name in names:
         half = round(_HALF_HEIGHT_MM * MAP_PX_PER_MM)
         y, x = round(name.y), round(name.x)
-        band = (maps.text[max(0, y - half) : y + half + 1] > _SURE).any(axis=0)
+        band = np.asarray((maps.text[max(0, y - half) : y + half + 1] > _SURE).any(axis=0))
         gap = round(_LETTER_GAP_MM * MAP_PX_PER_MM)
         left = x
         for column in range(x, max(-1, x - round(_WIDEST_MM * MAP_PX_PER_MM)), -1):
@@ -98,6 +99,6 @@ def with_left_edges(names: Sequence[FoundName], maps: PageMaps) -> list[FoundNam
     return placed
 
 
-def _row_of(y: float, levels: np.ndarray, reach: float) -> int | None:
+def _row_of(y: float, levels: FloatArray, reach: float) -> int | None:
     row = int(np.argmin(np.abs(levels - y)))
     return row if abs(levels[row] - y) <= reach else None

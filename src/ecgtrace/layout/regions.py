@@ -1,5 +1,6 @@
 """From maps to leads: which piece of which row is which lead."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -8,10 +9,12 @@ import numpy as np
 
 from ecgtrace.layout.columns import Break, RowSigns, shared_breaks, signs_of
 from ecgtrace.layout.names import names_of_rows, with_left_edges
+from ecgtrace.layout.orders import decide_names
 from ecgtrace.layout.rows import Row, find_rows
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
 from ecgtrace.types import FloatArray
+from ecgtrace.units import LEADS
 
 _COLUMN_MM = 12.0  # names of one column stand within so much; leads are longer
 _SHORTEST_MM = 8.0  # of a piece: 0.3 s
@@ -29,8 +32,8 @@ class LeadRegion:
     Attributes
     ----------
     name : str
-        Of the field, `-aVR` where it is drawn upside down, `other` for a name that is none of the twelve; empty
-        where none was found.
+        Of the field, `-aVR` where it is drawn upside down, `other` for a name that is none of the twelve;
+        empty where none was found.
     row, column : int
     start, end : float
         First and last column of its trace.
@@ -39,7 +42,7 @@ class LeadRegion:
     zero_y : float
         Zero line of its row.
     score : float
-        Of the name.
+        Share of what was read there that speaks for the name.
     """
 
     name: str
@@ -95,9 +98,31 @@ def find_regions(maps: PageMaps, names: Sequence[FoundName]) -> RasterLayout:
     breaks, doubts, notes = _breaks(rows, named, signs, starts, per_mm)
     several = any(len(own) > 1 for own in named)  # names tell how many leads a row has
     regions: list[LeadRegion] = []
+    scores: list[Sequence[float]] = []
     for index, row in enumerate(rows):
-        regions.extend(_pieces(index, row, named[index], signs[index], breaks, per_mm, several))
+        for piece, name in _pieces(index, row, named[index], signs[index], breaks, per_mm, several):
+            regions.append(piece)
+            scores.append(() if name is None else name.scores)
+    regions, by_order = _named(regions, scores)
+    if by_order:
+        notes.append(f"{by_order} names were hard to read; they are those of the usual order")
     return RasterLayout(layout_name(regions), tuple(regions), tuple(rows), tuple(doubts), tuple(notes))
+
+
+def _named(regions: Sequence[LeadRegion], scores: Sequence[Sequence[float]]) -> tuple[list[LeadRegion], int]:
+    """Give the pieces their names, and say how many of them only an order tells."""
+    counts = Counter(region.row for region in regions)
+    most = max(counts.values(), default=0)
+    full = [row for row in sorted(counts) if counts[row] == most]
+    if most == 1 and len(full) > len(LEADS):  # of one column, what comes after the twelfth row is a strip
+        full = full[: len(LEADS)]
+    strips = [region.row not in full for region in regions]
+    naming = decide_names([(region.row, region.column) for region in regions], scores, strips)
+    named = [
+        replace(region, name=name, score=share)
+        for region, name, share in zip(regions, naming.names, naming.shares, strict=True)
+    ]
+    return named, naming.by_order
 
 
 def _starts(rows: Sequence[Row], per_mm: float) -> list[float]:
@@ -146,7 +171,8 @@ def _breaks(
             ]
         else:
             doubts.append(
-                "columns were told by the places of the names alone, and are not equal: they may begin elsewhere"
+                "columns were told by the places of the names alone, and are not equal: they may begin "
+                "elsewhere"
             )
     return breaks, doubts, notes
 
@@ -171,8 +197,8 @@ def _pieces(
     breaks: Sequence[Break],
     per_mm: float,
     several: bool,
-) -> list[LeadRegion]:
-    """Cut a row at those columns where it breaks or has a name, and name the pieces."""
+) -> list[tuple[LeadRegion, FoundName | None]]:
+    """Cut a row at those columns where it breaks or has a name; each piece comes with the name at it."""
     inked = np.flatnonzero(row.inked)
     first, last = float(inked[0]), float(inked[-1])
     cuts = [first]
@@ -198,25 +224,14 @@ def _pieces(
         extent = row.extent_y(begin, stop)
         assert extent is not None
         name = _name_between(names, begin, stop, per_mm)
-        pieces.append(
-            LeadRegion(
-                name.name if name else "",
-                index,
-                column,
-                float(inside[0]) if column == 0 else begin,
-                float(inside[-1]),
-                float(extent[0]),
-                float(extent[1]),
-                row.zero_y,
-                name.score if name else 0.0,
-            )
-        )
+        start = float(inside[0]) if column == 0 else begin
+        top, bottom = (float(y) for y in extent)
+        region = LeadRegion("", index, column, start, float(inside[-1]), top, bottom, row.zero_y)
+        pieces.append((region, name))
     return pieces
 
 
-def _name_between(
-    names: Sequence[FoundName], begin: float, stop: float, per_mm: float
-) -> FoundName | None:
+def _name_between(names: Sequence[FoundName], begin: float, stop: float, per_mm: float) -> FoundName | None:
     """Return the name nearest to where a piece begins; names stand before it, or over its first part."""
     near = [
         name

@@ -1,9 +1,9 @@
 """
 Rows of a page: where their zero lines lie, and which ink belongs to each.
 
-Each pixel of a trace says how far from it the zero line of its row lies (`page_ink.PageMaps`), so the rows are
-where these votes meet, and a pixel belongs to the row it votes for: a wave that reaches into the next row
-still votes for its own.
+Each pixel of a trace says how far from it the zero line of its row lies (`page_ink.PageMaps`), so the rows
+are where these votes meet, and a pixel belongs to the row it votes for: a wave that reaches into the next
+row still votes for its own.
 """
 
 from dataclasses import dataclass, field

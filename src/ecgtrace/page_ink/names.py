@@ -24,12 +24,15 @@ class FoundName:
         Height of the peak, in [0, 1].
     x, y : float
         Centre of the printed name, in px of the maps.
+    scores : tuple of float
+        Of every class of `NAME_CLASSES` there.
     """
 
     name: str
     score: float
     x: float
     y: float
+    scores: tuple[float, ...] = ()
 
 
 def names_found(maps: PageMaps, least_score: float = 0.3) -> list[FoundName]:
@@ -53,7 +56,9 @@ def names_found(maps: PageMaps, least_score: float = 0.3) -> list[FoundName]:
     best = maps.names.max(axis=0)
     for y, x in np.argwhere((best >= least_score) & (best == cv2.dilate(best, window))):
         kind = int(maps.names[:, y, x].argmax())
-        peaks.append(FoundName(NAME_CLASSES[kind], float(best[y, x]), float(x), float(y)))
+        near = maps.names[:, max(0, y - 2) : y + 3, max(0, x - 2) : x + 3].max(axis=(1, 2))
+        scores = tuple(float(score) for score in near)
+        peaks.append(FoundName(NAME_CLASSES[kind], float(best[y, x]), float(x), float(y), scores))
     kept: list[FoundName] = []
     for peak in sorted(peaks, key=lambda p: -p.score):
         if all(max(abs(peak.x - k.x), abs(peak.y - k.y)) > reach for k in kept):

@@ -14,6 +14,7 @@ from ecgtrace.types import FloatArray, GridScale, LeadSignal
 
 _PAD_Y_MM = 1.5  # above and below the ink that the map shows: thin peaks are weak on it
 _PAD_X_MM = 1.5  # beside a lead where paper is
+_BEYOND_S = 0.01  # behind the end that the maps show, to a quarter of a millimetre, a trace may go on
 _BESIDE_MM = 0.4  # where the next lead is
 
 
@@ -47,6 +48,10 @@ class ReadLead:
         """Column of the sheet where its trace ends."""
         per_sample = self.signal.speed_mm_per_s * self.signal.scale.px_per_mm_x / self.signal.fs_hz
         return self.start_px + (len(self.signal.amplitude_mv) - 1) * per_sample
+
+    def last_px(self, px_per_s: float) -> float:
+        """Return the column where it ends, not beyond where its region does."""
+        return min(self.end_px, self.region.end + _BEYOND_S * px_per_s)
 
     @property
     def path(self) -> FloatArray:
@@ -93,7 +98,9 @@ def read_lead(
     return ReadLead(region, signal, left, top)
 
 
-def on_axis(lead: ReadLead, origin_px: float, fs_hz: float, n: int, span_px: tuple[float, float]) -> LeadSignal:
+def on_axis(
+    lead: ReadLead, origin_px: float, fs_hz: float, n: int, span_px: tuple[float, float]
+) -> LeadSignal:
     """
     Put a lead on the page's time axis.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.errors import EcgTraceError, PageError
 from ecgtrace.layout.regions import LeadRegion, RasterLayout, find_regions
-from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_ink.names import FoundName, names_found
 from ecgtrace.page_reading.calibrate import PaperFound, find_paper, find_pulses
 from ecgtrace.page_reading.judge import judged_page
@@ -27,7 +28,9 @@ ONE_LEAD = "the picture shows one lead; read it with content=lead"
 NO_TRACES = "no trace of an ECG was found on the page"
 _TURNS = (0, 180, 90, 270)
 _NAMES_SURE = 3.0  # sum of scores of names at which a page is upright, and no other turn is tried
-_ALONG = 3.0  # columns have so many names as rows at the least, where pages are upright
+_LEAST_SCORE = 0.15  # of a name: orders tell what is hard to read (`layout.orders`)
+_GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
+_TENTH_S = 0.015  # a column whose length is so near to whole tenths has these: 100 Hz is the coarsest drawn
 
 
 class MapsOf(Protocol):
@@ -112,7 +115,7 @@ class PageReader:
         for turn in _TURNS:
             turned = sheet.turned(turn // 90)
             maps = self.network(turned.image, turned.px_per_mm_x, turned.px_per_mm_y)
-            names = names_found(maps)
+            names = names_found(maps, _LEAST_SCORE)
             score = sum(name.score for name in names)
             if best is None or score > best[0]:
                 best = (score, turned, maps, names)
@@ -165,18 +168,17 @@ def assemble(
     Time 0 is where the first traces begin: the median over the rows of the first column, whose leads begin
     together.
     """
-    first = min(lead.region.column for lead in leads)
-    origin_px = float(np.median([lead.start_px for lead in leads if lead.region.column == first]))
+    origins_px = column_origins(leads, sheet.px_per_mm_x, paper.speed_mm_per_s)
     per_s = sheet.px_per_mm_x * paper.speed_mm_per_s
-    last_px = max(min(lead.end_px, lead.region.end + per_s / 25) for lead in leads)
-    n = round((last_px - origin_px) / per_s * fs_hz) + 1
+    last_s = max((lead.last_px(per_s) - origins_px[lead.region.column]) / per_s for lead in leads)
+    n = round(last_s * fs_hz) + 1
     by_name: dict[str, list[ReadLead]] = {}
     for lead, name in zip(leads, _unique_names(leads), strict=True):
         by_name.setdefault(name, []).append(lead)
     recorded = []
     for name, parts in sorted(by_name.items(), key=lambda item: lead_order(item[0])):
         longest = max(parts, key=lambda part: part.region.end - part.region.start)
-        recorded.append(_recorded(name, longest, sheet, origin_px, fs_hz, n))
+        recorded.append(_recorded(name, longest, sheet, origins_px[longest.region.column], fs_hz, n))
     calibration = Calibration(
         sheet.px_per_mm_x,
         sheet.px_per_mm_y,
@@ -188,7 +190,7 @@ def assemble(
     )
     shorter = {
         name: [
-            _recorded(name, part, sheet, origin_px, fs_hz, n).signal
+            _recorded(name, part, sheet, origins_px[part.region.column], fs_hz, n).signal
             for part in parts
             if part is not max(parts, key=lambda p: p.region.end - p.region.start)
         ]
@@ -207,6 +209,35 @@ def assemble(
     )
 
 
+def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: float) -> dict[int, float]:
+    """
+    Return for each column where time 0 of the page would lie if its time went on to the left.
+
+    Time 0 is where the first traces begin: the median over the rows of the first column, whose leads begin
+    together. A column begins when the one before has ended: paper left bare between two is no time. Recorders
+    print columns of whole tenths of a second, and the last sample of a column lies one before its end.
+    """
+    per_s = px_per_mm * speed_mm_per_s
+    columns = sorted({lead.region.column for lead in leads})
+    origin = float(np.median([lead.start_px for lead in leads if lead.region.column == columns[0]]))
+    origins = {columns[0]: origin}
+    for before, column in pairwise(columns):
+        own = [lead for lead in leads if lead.region.column == column]
+        rows = {lead.region.row for lead in own}
+        left = [lead for lead in leads if lead.region.column == before and lead.region.row in rows]
+        begin = float(np.median([max(lead.start_px, lead.region.start) for lead in own]))
+        end = float(np.median([lead.last_px(per_s) for lead in left])) if left else begin
+        bare = begin - end
+        if bare < _GAP_MM * px_per_mm:
+            origins[column] = origins[before]
+            continue
+        end_s = (end - origins[before]) / per_s
+        whole = round(end_s * 10) / 10
+        end_s = whole if abs(whole - end_s) <= _TENTH_S else end_s
+        origins[column] = begin - end_s * per_s
+    return origins
+
+
 def _unique_names(leads: Sequence[ReadLead]) -> list[str]:
     """Name the leads; those without a name of the twelve are `unknown_k`."""
     names, unknown = [], 0
@@ -223,19 +254,18 @@ def _recorded(
     name: str, lead: ReadLead, sheet: Sheet, origin_px: float, fs_hz: float, n: int
 ) -> RecordedLead:
     region = lead.region
-    first = region.column == 0
-    span = (-np.inf if first else region.start, np.inf)
-    signal = on_axis(lead, origin_px, fs_hz, n, span)
+    per_s = sheet.px_per_mm_x * lead.signal.speed_mm_per_s
+    start = lead.start_px if region.column == 0 else max(lead.start_px, region.start)
+    end = max(start, lead.last_px(per_s))
+    signal = on_axis(lead, origin_px, fs_hz, n, (start, end))
     if region.name.startswith("-"):
         signal = replace(signal, amplitude_mv=-signal.amplitude_mv)
-    per_s = sheet.px_per_mm_x * signal.speed_mm_per_s
-    start = max(lead.start_px, span[0])
     path = sheet.to_source(lead.path)
     return RecordedLead(
         name,
         signal,
         (start - origin_px) / per_s,
-        max((lead.end_px - origin_px) / per_s, (start - origin_px) / per_s),
+        (end - origin_px) / per_s,
         (_box(path),),
         "text" if region.name else "none",
         (path,),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ecgtrace.documents.source import SourcePage, Vectors
-from ecgtrace.errors import PageError
+from ecgtrace.errors import NoTracesError, PageError
 from ecgtrace.recording import Box, Calibration, Check, RecordedLead, Recording, lead_order
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 from ecgtrace.vector import checks
@@ -17,10 +17,7 @@ from ecgtrace.vector.printed import gains_mm_per_mv, lead_name, speeds_mm_per_s
 from ecgtrace.vector.sampling import Samples, on_axis, sample
 from ecgtrace.vector.turn import Upright, upright
 
-NO_TRACES = (
-    "the page has no vector traces: it is a picture or a text, and pictures of whole pages are not read yet; "
-    "cut out one lead, or export the page from the machine as a vector PDF"
-)
+NO_TRACES = "the page has no vector traces: it is a picture or a text"
 NO_ECG = "lines run along the page, but no grid, pulse, lead name, speed or gain is on it: it is no ECG"
 _COARSE_HZ = 150.0  # the lowest rate that keeps the 75 Hz of a monitor's bandwidth
 _CONFIDENCE = 1.0  # the file says where the line is
@@ -61,17 +58,19 @@ def read_vectors(page: SourcePage, fs_hz: float = 500.0, given: PaperChoice | No
 
     Raises
     ------
+    NoTracesError
+        If the page has no vector traces.
     PageError
-        If the page has no vector traces, or is mirrored.
+        If it is mirrored, or no ECG.
     """
     if page.vectors is None:
-        raise PageError(NO_TRACES)
+        raise NoTracesError(NO_TRACES)
     turned = upright(page.vectors)
     vectors = turned.vectors
     scale = find_scale(vectors)
     lines = sort_lines(vectors.paths, scale.per_mm_x)
     if not lines.traces:
-        raise PageError(NO_TRACES)
+        raise NoTracesError(NO_TRACES)
     _require_ecg(scale, lines, vectors)
     layout = find_layout(lines, vectors.words, scale.per_mm_x)
     calibration, doubts, notes = find_calibration(scale, vectors.text, lines.pulses, given or PaperChoice())

@@ -1,0 +1,38 @@
+"""The reader of pages that goes with a digitizer of leads."""
+
+from functools import lru_cache
+from typing import Any
+
+from ecgtrace.page_reading.read import PageReader
+
+
+def page_reader(digitizer: Any, weights: str = "shipped", device: str = "auto") -> PageReader | None:
+    """
+    Return what reads pages that are pictures.
+
+    Parameters
+    ----------
+    digitizer : callable
+        Reads the leads of a page.
+    weights : str, optional
+        Of the page network: "shipped", or a file that `train.py model=page` wrote.
+    device : str, optional
+        Where the page network runs.
+
+    Returns
+    -------
+    PageReader or None
+        None for a digitizer that cannot be told where on a page its lead lies: `refined` alone can.
+    """
+    from ecgtrace.digitization.refined import RefinedDigitizer  # numba is slow to import
+
+    if not isinstance(digitizer, RefinedDigitizer):
+        return None
+    return PageReader(_network(weights, device), digitizer)
+
+
+@lru_cache(maxsize=2)  # weights are read once, however many pages come
+def _network(weights: str, device: str) -> Any:
+    from ecgtrace.page_ink.network import PageNetwork  # torch is slow to import
+
+    return PageNetwork(weights, device)
