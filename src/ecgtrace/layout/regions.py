@@ -36,13 +36,17 @@ class LeadRegion:
         empty where none was found.
     row, column : int
     start, end : float
-        First and last column of its trace.
+        First and last column of its trace, as the maps show it.
+    until : float
+        Where the next lead of its row begins; infinite where none follows.
     top, bottom : float
         Highest and lowest of its ink.
     zero_y : float
         Zero line of its row.
     score : float
         Share of what was read there that speaks for the name.
+    strip : bool
+        Whether it is a rhythm strip, whose lead stands elsewhere, too.
     """
 
     name: str
@@ -53,7 +57,9 @@ class LeadRegion:
     top: float
     bottom: float
     zero_y: float
+    until: float = float("inf")
     score: float = 0.0
+    strip: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +100,13 @@ def find_regions(maps: PageMaps, names: Sequence[FoundName]) -> RasterLayout:
     per_mm = MAP_PX_PER_MM
     named = names_of_rows(with_left_edges(names, maps), rows, per_mm)
     signs = [signs_of(row, maps) for row in rows]
-    starts = _starts(rows, per_mm)
-    breaks, doubts, notes = _breaks(rows, named, signs, starts, per_mm)
+    spans = [_span(row, per_mm) for row in rows]
+    breaks, doubts, notes = _breaks(named, signs, spans, per_mm)
     several = any(len(own) > 1 for own in named)  # names tell how many leads a row has
     regions: list[LeadRegion] = []
     scores: list[Sequence[float]] = []
     for index, row in enumerate(rows):
-        for piece, name in _pieces(index, row, named[index], signs[index], breaks, per_mm, several):
+        for piece, name in _pieces(index, row, spans[index], named[index], signs[index], breaks, several):
             regions.append(piece)
             scores.append(() if name is None else name.scores)
     regions, by_order = _named(regions, scores)
@@ -119,29 +125,28 @@ def _named(regions: Sequence[LeadRegion], scores: Sequence[Sequence[float]]) -> 
     strips = [region.row not in full for region in regions]
     naming = decide_names([(region.row, region.column) for region in regions], scores, strips)
     named = [
-        replace(region, name=name, score=share)
-        for region, name, share in zip(regions, naming.names, naming.shares, strict=True)
+        replace(region, name=name, score=share, strip=strip)
+        for region, name, share, strip in zip(regions, naming.names, naming.shares, strips, strict=True)
     ]
     return named, naming.by_order
 
 
-def _starts(rows: Sequence[Row], per_mm: float) -> list[float]:
-    """Return where the trace of each row begins: the first ink that goes on."""
-    starts = []
-    for row in rows:
-        inked = np.flatnonzero(row.inked)
-        far = np.flatnonzero(np.diff(inked) > _GAP_MM * per_mm) + 1
-        pieces = np.split(inked, far)
-        long = [piece for piece in pieces if len(piece) > _SHORTEST_MM * per_mm]
-        starts.append(float((long or pieces)[0][0]))
-    return starts
+def _span(row: Row, per_mm: float) -> tuple[float, float]:
+    """
+    Return where the trace of a row begins and ends.
+
+    Gaps are closed; what is short and alone, before or behind it, is a pulse, a letter or the paper's edge.
+    """
+    inked = np.flatnonzero(row.inked)
+    pieces = np.split(inked, np.flatnonzero(np.diff(inked) > _GAP_MM * per_mm) + 1)
+    long = [piece for piece in pieces if np.ptp(piece) > _SHORTEST_MM * per_mm] or [inked]
+    return float(long[0][0]), float(long[-1][-1])
 
 
 def _breaks(
-    rows: Sequence[Row],
     named: Sequence[Sequence[FoundName]],
     signs: Sequence[RowSigns],
-    starts: Sequence[float],
+    spans: Sequence[tuple[float, float]],
     per_mm: float,
 ) -> tuple[list[Break], list[str], list[str]]:
     """Find where columns begin, the first apart, with doubts and notes."""
@@ -152,14 +157,14 @@ def _breaks(
         return shared_breaks(signs, per_mm, ()), [], []
     columns = _name_columns([named[i] for i in several], per_mm)
     first = columns[0]
-    begin = float(np.median([starts[i] for i in several]))
+    begin = float(np.median([spans[i][0] for i in several]))
     lead_in = first - begin
     expected = [x - lead_in for x in columns[1:]]
     breaks = shared_breaks([signs[i] for i in several], per_mm, expected)
     by_names = [found for found in breaks if found.evidence == 0]
     doubts, notes = [], []
     if by_names:
-        last = max(float(np.flatnonzero(rows[i].inked)[-1]) for i in several)
+        last = max(spans[i][1] for i in several)
         edges = [begin, *(found.x for found in breaks), last]
         widths = np.diff(edges) / per_mm
         if np.ptp(widths) <= _EQUAL_MM:
@@ -192,15 +197,16 @@ def _name_columns(named: Sequence[Sequence[FoundName]], per_mm: float) -> list[f
 def _pieces(
     index: int,
     row: Row,
+    span: tuple[float, float],
     names: Sequence[FoundName],
     signs: RowSigns,
     breaks: Sequence[Break],
-    per_mm: float,
     several: bool,
 ) -> list[tuple[LeadRegion, FoundName | None]]:
     """Cut a row at those columns where it breaks or has a name; each piece comes with the name at it."""
     inked = np.flatnonzero(row.inked)
-    first, last = float(inked[0]), float(inked[-1])
+    first, last = span
+    per_mm = MAP_PX_PER_MM
     cuts = [first]
     columns = [0]
     reach = round(_NEAR_MM * per_mm)
@@ -226,7 +232,8 @@ def _pieces(
         name = _name_between(names, begin, stop, per_mm)
         start = float(inside[0]) if column == 0 else begin
         top, bottom = (float(y) for y in extent)
-        region = LeadRegion("", index, column, start, float(inside[-1]), top, bottom, row.zero_y)
+        until = stop if stop != last else float("inf")
+        region = LeadRegion("", index, column, start, float(inside[-1]), top, bottom, row.zero_y, until)
         pieces.append((region, name))
     return pieces
 

@@ -67,7 +67,7 @@ def judged_page(
 
 
 def _names(layout: RasterLayout) -> list[str]:
-    unnamed = sum(not region.name for region in layout.regions)
+    unnamed = sum(not region.name for region in layout.regions if not region.strip)
     other = sum(region.name == "other" for region in layout.regions)
     doubts = []
     if unnamed:

@@ -15,6 +15,7 @@ from ecgtrace.types import FloatArray, GridScale, LeadSignal
 _PAD_Y_MM = 1.5  # above and below the ink that the map shows: thin peaks are weak on it
 _PAD_X_MM = 1.5  # beside a lead where paper is
 _BEYOND_S = 0.01  # behind the end that the maps show, to a quarter of a millimetre, a trace may go on
+_LOST_MM = 4.0  # of a trace beside a bar or a name that the maps may lack
 _BESIDE_MM = 0.4  # where the next lead is
 
 
@@ -50,8 +51,9 @@ class ReadLead:
         return self.start_px + (len(self.signal.amplitude_mv) - 1) * per_sample
 
     def last_px(self, px_per_s: float) -> float:
-        """Return the column where it ends, not beyond where its region does."""
-        return min(self.end_px, self.region.end + _BEYOND_S * px_per_s)
+        """Return the column where it ends: before the next lead, and not far beyond the ink of the maps."""
+        beyond = self.region.end + _BEYOND_S * px_per_s
+        return min(self.end_px, beyond if np.isinf(self.region.until) else self.region.until)
 
     @property
     def path(self) -> FloatArray:
@@ -80,16 +82,21 @@ def read_lead(
     scale : GridScale
         Of the sheet.
     beside : tuple of bool
-        Whether another lead touches its begin, and its end.
+        Whether another lead ends where it begins, and whether another follows.
 
     Raises
     ------
     TraceNotFoundError
         If the network finds no ink of a trace there.
     """
-    pads = [(_BESIDE_MM if touched else _PAD_X_MM) * scale.px_per_mm_x for touched in beside]
+    pads = (
+        0.0 if beside[0] else _PAD_X_MM * scale.px_per_mm_x,
+        (_BESIDE_MM if beside[1] else _PAD_X_MM) * scale.px_per_mm_x,
+    )
     height, width = image.shape[:2]
-    left, right = max(0, round(region.start - pads[0])), min(width, round(region.end + pads[1]) + 1)
+    # Near a bar or a name the maps lose the trace: the picture has it up to where the next lead begins.
+    end = min(region.until, region.end + _LOST_MM * scale.px_per_mm_x) if beside[1] else region.end
+    left, right = max(0, round(region.start - pads[0])), min(width, round(end + pads[1]) + 1)
     pad_y = _PAD_Y_MM * scale.px_per_mm_y
     top, bottom = max(0, round(region.top - pad_y)), min(height, round(region.bottom + pad_y) + 1)
     piece = np.ascontiguousarray(image[top:bottom, left:right])
@@ -148,6 +155,7 @@ def to_sheet(region: LeadRegion, maps: PageMaps, scale: GridScale) -> LeadRegion
         region,
         start=(region.start + 0.5) * x - 0.5,
         end=(region.end + 0.5) * x - 0.5,
+        until=(region.until + 0.5) * x - 0.5,
         top=(region.top + 0.5) * y - 0.5,
         bottom=(region.bottom + 0.5) * y - 0.5,
         zero_y=(region.zero_y + 0.5) * y - 0.5,

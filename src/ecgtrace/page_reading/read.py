@@ -16,6 +16,7 @@ from ecgtrace.page_ink.names import FoundName, names_found
 from ecgtrace.page_reading.calibrate import PaperFound, find_paper, find_pulses
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead, on_axis, read_lead, to_sheet
+from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.reading import Paper
 from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_order
 from ecgtrace.sheet import Sheet, find_sheet
@@ -29,6 +30,8 @@ NO_TRACES = "no trace of an ECG was found on the page"
 _TURNS = (0, 180, 90, 270)
 _NAMES_SURE = 3.0  # sum of scores of names at which a page is upright, and no other turn is tried
 _LEAST_SCORE = 0.15  # of a name: orders tell what is hard to read (`layout.orders`)
+_BREAK_MM = 3.0  # from where a column ends to where the maps let the next begin
+_ALIKE_MM = 0.4  # of the ends of the leads of a column
 _GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
 _TENTH_S = 0.015  # a column whose length is so near to whole tenths has these: 100 Hz is the coarsest drawn
 
@@ -130,21 +133,42 @@ class PageReader:
         kind = Paper(paper.speed_mm_per_s, paper.gain_mm_per_mv)
         digitizer = kind.ready(self.digitizer)
         assert isinstance(digitizer, RefinedDigitizer)
-        leads, lost = [], []
-        for region in layout.regions:
-            row = [other for other in layout.regions if other.row == region.row]
-            beside = (
-                any(other.column < region.column for other in row),
-                any(other.column > region.column for other in row),
-            )
-            placed = to_sheet(region, maps, scale)
-            try:
-                lead = read_lead(digitizer, sheet.image, placed, scale, beside)
-            except EcgTraceError as error:
-                lost.append(f"{region.name or 'a lead without a name'} in row {region.row + 1}: {error}")
-                continue
-            leads.append(replace(lead, signal=kind.applied(lead.signal)))
+        leads: list[ReadLead] = []
+        lost: list[str] = []
+        edge_px: float | None = None
+        for column in sorted({region.column for region in layout.regions}):
+            own = [region for region in layout.regions if region.column == column]
+            read: list[ReadLead] = []
+            for region in own:
+                placed = to_sheet(region, maps, scale)
+                if edge_px is not None and abs(edge_px - placed.start) <= _BREAK_MM * scale.px_per_mm_x:
+                    placed = replace(placed, start=edge_px)
+                beside = (column > 0 and edge_px is not None, np.isfinite(region.until))
+                try:
+                    lead = read_lead(digitizer, sheet.image, placed, scale, beside)
+                except EcgTraceError as error:
+                    name = region.name or "a lead without a name"
+                    lost.append(f"{name} in row {region.row + 1}: {error}")
+                    continue
+                read.append(replace(lead, signal=kind.applied(lead.signal)))
+            edge_px = _edge(read, scale)
+            leads.extend(read)
         return leads, lost
+
+
+def _edge(column: Sequence[ReadLead], scale: GridScale) -> float | None:
+    """
+    Return where a column ends by its leads, which end together; None where they do not tell.
+
+    A lead's end is found to a fraction of a pixel at the bar, the jump or the bare paper behind it, which the
+    maps show to a millimetre or two.
+    """
+    ends = [lead.end_px for lead in column if np.isfinite(lead.region.until)]
+    if not ends:
+        return None
+    edge = float(np.median(ends))
+    alike = np.abs(np.array(ends) - edge) <= _ALIKE_MM * scale.px_per_mm_x
+    return edge if alike.mean() > 0.5 else None
 
 
 def _require_page(layout: RasterLayout) -> None:
@@ -172,6 +196,7 @@ def assemble(
     per_s = sheet.px_per_mm_x * paper.speed_mm_per_s
     last_s = max((lead.last_px(per_s) - origins_px[lead.region.column]) / per_s for lead in leads)
     n = round(last_s * fs_hz) + 1
+    leads, strip_notes = name_strips(leads, origins_px, fs_hz, n)
     by_name: dict[str, list[ReadLead]] = {}
     for lead, name in zip(leads, _unique_names(leads), strict=True):
         by_name.setdefault(name, []).append(lead)
@@ -203,7 +228,7 @@ def assemble(
         calibration,
         tuple(checks),
         tuple(dict.fromkeys((*sheet.doubts, *layout.doubts, *paper.doubts, *doubts))),
-        tuple(dict.fromkeys((*sheet.notes, *layout.notes, *paper.notes, *notes))),
+        tuple(dict.fromkeys((*sheet.notes, *layout.notes, *paper.notes, *strip_notes, *notes))),
         method=METHOD,
         unit="px",
     )
@@ -227,14 +252,10 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
         left = [lead for lead in leads if lead.region.column == before and lead.region.row in rows]
         begin = float(np.median([max(lead.start_px, lead.region.start) for lead in own]))
         end = float(np.median([lead.last_px(per_s) for lead in left])) if left else begin
-        bare = begin - end
-        if bare < _GAP_MM * px_per_mm:
-            origins[column] = origins[before]
-            continue
         end_s = (end - origins[before]) / per_s
         whole = round(end_s * 10) / 10
-        end_s = whole if abs(whole - end_s) <= _TENTH_S else end_s
-        origins[column] = begin - end_s * per_s
+        is_bare = begin - end > _GAP_MM * px_per_mm and abs(whole - end_s) <= _TENTH_S
+        origins[column] = begin - whole * per_s if is_bare else origins[before]
     return origins
 
 
