@@ -13,7 +13,6 @@ from ecgtrace.layout.orders import decide_names
 from ecgtrace.layout.rows import Row, find_rows
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
-from ecgtrace.types import FloatArray
 from ecgtrace.units import LEADS
 
 _COLUMN_MM = 12.0  # names of one column stand within so much; leads are longer
@@ -263,8 +262,3 @@ def layout_name(regions: Sequence[LeadRegion]) -> str:
         full = counts.count(most)
         return f"{full}x{most}" + (f"+{len(counts) - full}" if full < len(counts) else "")
     return ",".join(str(count) for count in counts)
-
-
-def line_of(row: Row) -> FloatArray:
-    """Return the coarse line of a row, for pictures."""
-    return row.line

@@ -71,7 +71,7 @@ def find_paper(pulses: Sequence[MapPulse], given: PaperChoice) -> PaperFound:
     Decide on speed and gain.
 
     An option decides; then the pulse, whose height is 1 mV and whose width is 0.2 s with most recorders; then
-    25 mm/s and 10 mm/mV, which is said.
+    25 mm/s and 10 mm/mV, which is a doubt, as on a page of vectors: another speed or gain looks the same.
     """
     doubts: list[str] = []
     notes: list[str] = []
@@ -102,7 +102,7 @@ def find_paper(pulses: Sequence[MapPulse], given: PaperChoice) -> PaperFound:
         speed, speed_from = PAPER_SPEED_MM_PER_S, "pulse"
     else:
         speed, speed_from = PAPER_SPEED_MM_PER_S, "assumed"
-        notes.append(f"the speed is not told by a pulse; {PAPER_SPEED_MM_PER_S:g} mm/s was taken")
+        doubts.append(f"the speed is not told by a pulse; {PAPER_SPEED_MM_PER_S:g} mm/s was taken")
     return PaperFound(speed, gain, speed_from, gain_from, tuple(doubts), tuple(notes))
 
 
@@ -124,7 +124,7 @@ def _decide(
             notes.append(f"the {what} given is {given:g} {unit}; the page's pulse says {said}")
         return float(given), "option"
     if not values:
-        notes.append(f"the {what} is not told by a pulse; {usual:g} {unit} was taken")
+        doubts.append(f"the {what} is not told by a pulse; {usual:g} {unit} was taken")
         return usual, "assumed"
     if len(values) > 1:
         said = ", ".join(f"{value:g}" for value in values)

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ecgtrace.digitization.verdict import heart_rate_bpm
 from ecgtrace.layout.regions import RasterLayout
 from ecgtrace.page_reading.lead import ReadLead
 from ecgtrace.recording import Check, RecordedLead
@@ -15,8 +14,6 @@ from ecgtrace.vector import checks
 
 _LEAST_CONFIDENCE = 0.85  # as of a single lead (`digitization.verdict`)
 _LEAST_RECOVERED = 0.9
-_RATES_APART = 0.15  # of the median: all leads of a page have one heart
-_HAS_DOUBT = ("straight line", "waves beside")
 
 
 def judged_page(
@@ -62,6 +59,11 @@ def judged_page(
     found += [rate] if rate else []
     doubts += [f"{c.name}: {c.value:g} {c.unit} (limit {c.limit:g})" for c in found if not c.ok]
     doubts += _names(layout)
+    unknown = sum(lead.name.startswith("unknown_") for lead in leads)
+    if unknown and not any("name" in doubt for doubt in doubts):
+        doubts.append(f"{unknown} of {len(leads)} leads have no name that could be read")
+    if "," in layout.name:
+        doubts.append(f"the rows show {layout.name} leads: columns may have been missed")
     doubts += _samples(leads)
     return found, doubts, notes
 
@@ -96,8 +98,3 @@ def _samples(leads: Sequence[RecordedLead]) -> list[str]:
         elif sure < _LEAST_CONFIDENCE:
             doubts.append(f"{lead.name}: low confidence ({sure:.2f} on average)")
     return doubts
-
-
-def rates_bpm(leads: Sequence[RecordedLead]) -> list[float]:
-    """Return the heart rates of the leads that show enough beats."""
-    return [rate for lead in leads if (rate := heart_rate_bpm(lead.signal)) is not None]

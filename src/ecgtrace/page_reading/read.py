@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.errors import EcgTraceError, PageError
-from ecgtrace.layout.regions import LeadRegion, RasterLayout, find_regions
+from ecgtrace.layout.regions import RasterLayout, find_regions
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_ink.names import FoundName, names_found
 from ecgtrace.page_reading.calibrate import PaperFound, find_paper, find_pulses
@@ -296,8 +296,3 @@ def _recorded(
 def _box(path: FloatArray) -> Box:
     (x0, y0), (x1, y1) = path.min(axis=0), path.max(axis=0)
     return (round(float(x0), 2), round(float(y0), 2), round(float(x1), 2), round(float(y1), 2))
-
-
-def region_names(regions: Sequence[LeadRegion]) -> list[str]:
-    """Return the names of regions, as printed."""
-    return [region.name for region in regions]

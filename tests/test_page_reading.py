@@ -1,0 +1,164 @@
+"""Pages that are pictures: the time axis, strips, calibration, and what makes a page doubtful."""
+
+import numpy as np
+import pytest
+
+from ecgtrace.errors import PageError
+from ecgtrace.layout.regions import LeadRegion, RasterLayout
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
+from ecgtrace.page_reading.calibrate import MapPulse, find_paper, find_pulses
+from ecgtrace.page_reading.judge import judged_page
+from ecgtrace.page_reading.lead import ReadLead, on_axis
+from ecgtrace.page_reading.read import column_origins
+from ecgtrace.page_reading.strips import name_strips
+from ecgtrace.recording import RecordedLead
+from ecgtrace.types import GridScale, LeadSignal
+from ecgtrace.vector.calibration import PaperChoice
+
+PX = 8.0  # px per mm of the sheet
+SCALE = GridScale(PX, PX, 1.0)
+PER_S = 25 * PX
+NO_CHOICE = PaperChoice()
+
+
+def beats(start_s: float, length_s: float, phase: float = 0.0, fs_hz: float = 500.0) -> np.ndarray:
+    t = start_s + np.arange(round(length_s * fs_hz) + 1) / fs_hz
+    return np.exp(-(((t + phase) % 0.8 - 0.4) ** 2) / 0.0005) + 0.1 * np.sin(2 * np.pi * t / 3.1 + phase)
+
+
+def lead(
+    name: str,
+    column: int,
+    start_px: float,
+    values: np.ndarray,
+    row: int = 0,
+    strip: bool = False,
+    until: float = np.inf,
+) -> ReadLead:
+    """Plant a lead that was read from column `start_px` of the sheet on."""
+    end = start_px + (len(values) - 1) / 500 * PER_S
+    region = LeadRegion(name, row, column, start_px, end, 0, 10, 5, until, 1.0 if name else 0.0, strip)
+    signal = LeadSignal(values, 500.0, np.ones(len(values)), SCALE, np.full(2000, 5.0), start_px=0.0)
+    return ReadLead(region, signal, left=int(start_px), top=0)
+
+
+def test_columns_share_the_paper_s_time():
+    first = [lead("I", 0, 80, beats(0, 2.498), row, until=580) for row in range(3)]
+    second = [lead("V1", 1, 580, beats(2.5, 2.498), row) for row in range(3)]
+    origins = column_origins([*first, *second], PX, 25.0)
+    assert origins == {0: 80.0, 1: 80.0}
+
+
+def test_bare_paper_between_columns_is_no_time():
+    first = [lead("I", 0, 80, beats(0, 2.498), row, until=620) for row in range(3)]
+    second = [lead("V1", 1, 620, beats(2.5, 2.498), row) for row in range(3)]  # 5 mm farther
+    origins = column_origins([*first, *second], PX, 25.0)
+    assert origins[1] == pytest.approx(620 - 2.5 * PER_S)
+
+
+def test_one_row_that_begins_late_does_not_move_time_zero():
+    rows = [lead("I", 0, x, beats(0, 2.5), row) for row, x in enumerate((80.0, 80.0, 95.0))]
+    assert column_origins(rows, PX, 25.0)[0] == 80.0
+
+
+def test_a_lead_stands_where_its_column_does():
+    values = beats(2.5, 2.5)
+    part = on_axis(lead("V1", 1, 580, values), 80.0, 500.0, 2600, (580, np.inf))
+    known = np.flatnonzero(np.isfinite(part.amplitude_mv))
+    assert known[0] == 1250 and known[-1] == 2500
+    assert np.allclose(part.amplitude_mv[known], values)
+    assert (part.confidence[np.isnan(part.amplitude_mv)] == 0).all()
+
+
+def test_a_lead_between_samples_keeps_its_peaks():
+    values = beats(0, 2.5)
+    part = on_axis(lead("I", 0, 80.2, values), 80.0, 500.0, 1300, (0, np.inf))  # half a sample later
+    known = np.isfinite(part.amplitude_mv)
+    assert np.nanmax(part.amplitude_mv) == pytest.approx(values.max(), abs=0.005)
+    assert known.sum() >= 1249
+
+
+def test_a_strip_is_the_lead_that_it_repeats():
+    n = 5100
+    leads = [
+        lead("I", 0, 80, beats(0, 2.498, 0.1), 0, until=580),
+        lead("II", 0, 80, beats(0, 2.498, 0.0), 1, until=580),
+        lead("V1", 1, 580, beats(2.5, 2.498, 0.3), 0),
+        lead("V2", 1, 580, beats(2.5, 2.498, 0.2), 1),
+        lead("", 0, 80, beats(0, 10, 0.2), 2, strip=True),
+    ]
+    named, notes = name_strips(leads, {0: 80.0, 1: 80.0}, 500.0, n)
+    assert named[-1].region.name == "V2"
+    assert "V2" in notes[0]
+    leads[-1] = lead("", 0, 80, beats(0, 10, 0.25), 2, strip=True)  # like none of them
+    assert name_strips(leads, {0: 80.0, 1: 80.0}, 500.0, n)[0][-1].region.name == ""
+
+
+def planted_pulse(width_mm: float, height_mm: float) -> PageMaps:
+    shape = (200, 400)
+    parts = {name: np.zeros(shape, np.float32) for name in ("trace", "pulse", "bar", "text")}
+    left, base = 40, 150
+    right, top = left + round(width_mm * MAP_PX_PER_MM), base - round(height_mm * MAP_PX_PER_MM)
+    parts["pulse"][top : base + 1, [left, right]] = 1
+    parts["pulse"][top, left : right + 1] = 1
+    heat = np.zeros((len(NAME_CLASSES), *shape), np.float32)
+    return PageMaps(**parts, row_offset_mm=np.zeros(shape, np.float32), names=heat)
+
+
+@pytest.mark.parametrize(
+    ("width_mm", "height_mm", "speed", "gain"), [(5, 10, 25, 10), (10, 5, 50, 5), (5, 20, 25, 20)]
+)
+def test_the_pulse_tells_speed_and_gain(width_mm, height_mm, speed, gain):
+    paper = find_paper(find_pulses(planted_pulse(width_mm, height_mm)), NO_CHOICE)
+    assert (paper.speed_mm_per_s, paper.gain_mm_per_mv) == (speed, gain)
+    assert paper.speed_from == paper.gain_from == "pulse"
+    assert not paper.doubts
+
+
+def test_without_a_pulse_speed_and_gain_are_a_doubt():
+    paper = find_paper([], NO_CHOICE)
+    assert (paper.speed_mm_per_s, paper.gain_mm_per_mv) == (25, 10)
+    assert len(paper.doubts) == 2
+    assert not find_paper([], PaperChoice(50.0, 5.0)).doubts
+
+
+def test_what_is_given_stands_and_what_speaks_against_it_is_said():
+    paper = find_paper([MapPulse(10, 15, 5.0, 10.0)], PaperChoice(50.0, 20.0))
+    assert (paper.speed_mm_per_s, paper.gain_mm_per_mv) == (50, 20)
+    assert len(paper.notes) == 2
+
+
+def recorded(name: str, values: np.ndarray) -> RecordedLead:
+    signal = LeadSignal(values, 500.0, np.ones(len(values)), SCALE, np.zeros(10))
+    return RecordedLead(name, signal, 0.0, (len(values) - 1) / 500)
+
+
+def doubts_of(leads: list[RecordedLead], layout: str = "3x1", lost: tuple[str, ...] = ()) -> list[str]:
+    regions = tuple(LeadRegion(one.name, k, 0, 0, 1, 0, 1, 0) for k, one in enumerate(leads))
+    return judged_page(leads, {}, [], RasterLayout(layout, regions, ()), lost, 500.0)[1]
+
+
+def test_limb_leads_that_do_not_add_up_are_a_doubt():
+    one, three = beats(0, 3), beats(0, 3, 0.2)
+    right = [recorded("I", one), recorded("II", one + three), recorded("III", three)]
+    assert doubts_of(right) == []
+    swapped = [recorded("I", three + one), recorded("II", one), recorded("III", three)]
+    assert any("I + III = II" in doubt for doubt in doubts_of(swapped))
+
+
+def test_what_was_not_read_and_has_no_name_is_a_doubt():
+    leads = [recorded("I", beats(0, 3)), recorded("unknown_1", beats(0, 3, 0.2))]
+    assert any("name" in doubt for doubt in doubts_of(leads))
+    assert any(
+        "not read" in doubt for doubt in doubts_of([recorded("I", beats(0, 3))], lost=("V1: no trace",))
+    )
+    assert any("columns" in doubt for doubt in doubts_of([recorded("I", beats(0, 3))], layout="4,4,2"))
+
+
+def test_a_page_without_traces_is_refused():
+    from ecgtrace.page_reading.read import _require_page
+
+    with pytest.raises(PageError, match="no trace"):
+        _require_page(RasterLayout("", (), ()))
+    with pytest.raises(PageError, match="one lead"):
+        _require_page(RasterLayout("1x1", (LeadRegion("I", 0, 0, 0, 1, 0, 1, 0),), ()))
