@@ -128,6 +128,9 @@ class PageDesigner:
     def __post_init__(self) -> None:
         for name in ("speeds_mm_per_s", "gains_mm_per_mv", "pulses"):
             object.__setattr__(self, name, dict(getattr(self, name)))
+        for name in ("px_per_mm", "rows_height_mm", "row_spacing_mm"):  # lists from YAML
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else tuple(value))
 
     def draw(self, rng: np.random.Generator, record_s: float) -> PageDesign:
         """

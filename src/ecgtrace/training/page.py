@@ -121,7 +121,7 @@ class _KeepWeights(Callback):
         self.folder, self.facts = folder, facts
 
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        if trainer.is_global_zero and trainer.training:
+        if trainer.is_global_zero and trainer.state.fn == "fit":
             assert isinstance(module, PageModule)
             assert isinstance(module.mean, PageUNet)
             facts = {"epoch": trainer.current_epoch, "steps": trainer.global_step, **self.facts}
