@@ -117,7 +117,7 @@ FAILING = {
     "all black": lambda folder, _: save(folder, array=np.zeros((200, 400, 3), np.uint8)),
     "all white": lambda folder, _: save(folder, array=np.full((200, 400, 3), 255, np.uint8)),
     "lead from top to bottom": lambda folder, _: save(folder, array=np.ascontiguousarray(np.rot90(lead()))),
-    "page of four leads": lambda folder, _: save(folder, array=np.tile(lead(), (4, 1, 1))),
+    "page of four leads, baseline": lambda folder, _: save(folder, array=np.tile(lead(), (4, 1, 1))),
     "header that claims 20,715 x 110 px, baseline": lying_header,
     "grid without a trace": lambda folder, _: save(folder, array=grid()),
     "trace without a grid, baseline": no_grid,
@@ -205,8 +205,8 @@ DICOM_HEAD = bytes(128) + b"DICM" + b"\x02\x00\x00\x00UL\x04\x00"
 FAILING_PAGES = {
     "encrypted PDF": lambda folder: (folder / "page.pdf").write_bytes(encrypted()),
     "damaged PDF": lambda folder: (folder / "page.pdf").write_bytes(b"%PDF-1.7\n"),
-    "PDF of a scan": scan,
-    "PDF of a text": lambda folder: (folder / "page.pdf").write_bytes(
+    "PDF of a scan, baseline": scan,
+    "PDF of a text, baseline": lambda folder: (folder / "page.pdf").write_bytes(
         pdf([b"BT /F1 12 Tf 9 9 Td (II 25 mm/s) Tj ET"])
     ),
     "PDF of a plot that is no ECG": plot,
@@ -214,7 +214,7 @@ FAILING_PAGES = {
         pdf([b"BT /F1 12 Tf -1 0 0 1 200 9 Tm (II) Tj ET"])
     ),
     "DICOM object cut short": lambda folder: (folder / "page.dcm").write_bytes(DICOM_HEAD),
-    "picture with content=page": lambda folder: save(folder, "page.png"),
+    "picture with content=page, baseline": lambda folder: save(folder, "page.png"),
 }
 
 

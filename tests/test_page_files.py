@@ -13,6 +13,7 @@ from planted_picture import command, lead
 
 from ecgtrace import Digitizer
 from ecgtrace.digitization.baseline import BaselineDigitizer
+from ecgtrace.digitization.lead_count import seems_page
 from ecgtrace.writers.formats import files_of
 
 QUIET = ["digitizer=baseline", "progress=false", "workers=1"]
@@ -71,7 +72,7 @@ def test_a_row_and_files_for_every_page(folder, monkeypatch, capfd):
         "ecg-p3": ("failed", "page"),
         "lead": ("ok", "lead"),
     }
-    assert "pictures of whole pages are not read yet" in rows["ecg-p3"]["message"]
+    assert "no vector traces" in rows["ecg-p3"]["message"]
     assert (rows["ecg-p1"]["layout"], rows["ecg-p2"]["layout"]) == ("3x4+1", "6x1")
     assert rows["ecg-p2"]["lead_names"] == "I II III aVR aVL aVF"
     assert float(rows["ecg-p2"]["speed_mm_per_s"]) == 50 and rows["ecg-p2"]["digitizer"] == "vector"
@@ -121,7 +122,7 @@ def test_resume_leaves_out_pages_that_are_complete(folder, monkeypatch, capfd):
 
 
 def test_content_says_what_an_input_is(folder, monkeypatch, capfd):
-    """A lead may come in a PDF; a picture taken for a page fails, and says that it is not read yet."""
+    """A lead may come in a PDF; a picture taken for a page is nothing for a digitizer of leads."""
     for name in ("ecg.pdf", "lead.png"):
         (folder / name).unlink()
     Image.fromarray(lead()).save(folder / "lead.pdf", resolution=254)
@@ -131,7 +132,7 @@ def test_content_says_what_an_input_is(folder, monkeypatch, capfd):
     assert "the PDF's embedded picture" in rows["lead"]["message"]
     _, rows, _, _ = run(folder, monkeypatch, capfd, "content=page")
     assert {row["status"] for row in rows.values()} == {"failed"}
-    assert "not read yet" in rows["page"]["message"]
+    assert "take digitizer=refined" in rows["page"]["message"]
 
 
 def test_speed_and_gain_that_are_given_count(folder, monkeypatch, capfd):
@@ -177,7 +178,7 @@ def test_read_gives_a_recording_per_page(folder):
     found = digitizer.read(folder / "ecg.pdf")
     assert [recording.status for recording in found] == ["ok", "ok", "failed"]
     assert [(recording.page, recording.page_count) for recording in found] == [(1, 3), (2, 3), (3, 3)]
-    assert "not read yet" in found[2].failure and found[2].leads == ()
+    assert "no vector traces" in found[2].failure and found[2].leads == ()
     true = truth(record(1), Drawing())
     assert snr_db(found[0]["V4"].signal.amplitude_mv, true["V4"]) > 45
     assert [recording.status for recording in digitizer.read(folder / "lead.png")] == ["failed"]
@@ -241,3 +242,10 @@ def test_a_page_drawn_from_a_dicom_waveform(real):
         mv = drawn.signal.amplitude_mv
         at = np.flatnonzero(np.isfinite(mv))[:-1]
         assert np.corrcoef(mv[at], signals[drawn.name].signal.amplitude_mv[2 * at])[0, 1] > 0.9
+
+
+def test_what_is_taken_for_a_page_where_nobody_says():
+    """Several traces one above the other; neither one lead, nor one that stands upright."""
+    assert seems_page(np.tile(lead(), (4, 1, 1)))
+    assert not seems_page(lead())
+    assert not seems_page(np.ascontiguousarray(np.rot90(lead())))

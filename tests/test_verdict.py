@@ -169,7 +169,8 @@ def test_a_page_is_refused_before_it_is_read():
 
     never.name, never.find_scale = "never", lambda image: SCALE
     with pytest.raises(
-        InputImageError, match=r"whole page with several leads \(4 traces .*87 mm high\); cut out"
+        InputImageError,
+        match=r"whole page with several leads \(4 traces .*87 mm high\); read it with content=page",
     ):
         digitize_picture(never, page())
 

@@ -56,8 +56,12 @@ def seems_page(image: NDArray[np.uint8]) -> bool:
     """
     Tell whether a picture is taken for a whole page where nobody says: by what `refuse_page` refuses.
 
-    A picture without a grid that the scale is found on is none.
+    A picture without a grid that the scale is found on is none, nor is one lead from top to bottom.
     """
+    try:
+        refuse_upright(image)
+    except InputImageError:
+        return False
     try:
         refuse_page(image, find_scale)
     except InputImageError:

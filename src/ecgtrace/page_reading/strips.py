@@ -11,7 +11,7 @@ from ecgtrace.types import FloatArray
 from ecgtrace.units import LEADS
 
 _SURE = 0.7  # share of a name that was read well (`layout.orders`)
-_SAME = 0.2  # of the strip's own rms may be left between it and its lead
+_SAME = 0.12  # of the strip's own rms may be left between it and its lead
 _CLEAR = 0.5  # of what is left with the next best lead
 _SHORTEST_S = 1.0
 
