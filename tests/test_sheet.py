@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from planted_picture import lead
 from ruled_paper import jpeg, noisy, paper, with_trace
 
 from ecgtrace.errors import GridNotFoundError, PageError
@@ -291,3 +292,9 @@ def test_a_multiple_that_stands_out_is_not_lines_of_8_mm():
         excess = np.maximum(excess, height * np.exp(-(((frequency - number * base) / 0.7) ** 2)))
     best = find_spacings(Rays(frequency, np.stack([excess, excess]), 0.0, 1.0), 1100)[0]
     assert best.px_per_mm == pytest.approx((3.937, 3.937), rel=0.01)
+
+
+def test_even_lines_of_a_picture_that_may_be_a_part_of_a_page_are_a_doubt():
+    """Lines 12 px apart: 87 mm of a page if they are 1 mm apart, 433 mm of paper if they are 5 mm apart."""
+    sheet = find_sheet(np.tile(lead(), (4, 1, 1)))
+    assert any("evenly ruled" in doubt and "else 87 mm" in doubt for doubt in sheet.doubts)

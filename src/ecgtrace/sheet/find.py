@@ -16,6 +16,7 @@ _BENT_MM = 0.12  # residual: 3 ms and 12 microvolt; scans have 0.01 to 0.08, pho
 _STATED = 0.05  # disagreement with what the user states
 _RESOLUTION = 0.01  # and with what the file states
 _SQUARE, _STRETCHED = 0.02, 0.1
+_SMALLEST_MM = 60.0  # of what is taken for a page (`digitization.lead_count`)
 _PAGE_MM = (100.0, 450.0)  # long side
 
 
@@ -79,8 +80,10 @@ def _with_grid(image: NDArray[np.uint8], grid: Grid, dpi: float | None, px_per_m
     if length_mm < _PAGE_MM[0] or ruled_mm > _PAGE_MM[1]:
         doubts.append(f"by its grid, the picture is {length_mm:.0f} mm long, {ruled_mm:.0f} mm of it ruled")
     elif not (grid.small_lines and grid.large_lines):
-        other = length_mm * (LARGE_SQUARE_MM if not grid.small_lines else 1 / LARGE_SQUARE_MM)
-        notes.append(
+        other = length_mm * (LARGE_SQUARE_MM if grid.small_lines else 1 / LARGE_SQUARE_MM)
+        # Both can be: a cut-out of a page, or a whole one five times as large.
+        said = doubts if _SMALLEST_MM <= other <= _PAGE_MM[1] else notes
+        said.append(
             f"lines evenly ruled, taken for {lines} apart: the picture is {length_mm:.0f} mm long, "
             f"else {other:.0f} mm"
         )
