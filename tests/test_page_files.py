@@ -13,7 +13,6 @@ from planted_picture import command, lead
 
 from ecgtrace import Digitizer
 from ecgtrace.digitization.baseline import BaselineDigitizer
-from ecgtrace.digitization.lead_count import seems_page
 from ecgtrace.writers.formats import files_of
 
 QUIET = ["digitizer=baseline", "progress=false", "workers=1"]
@@ -244,8 +243,22 @@ def test_a_page_drawn_from_a_dicom_waveform(real):
         assert np.corrcoef(mv[at], signals[drawn.name].signal.amplitude_mv[2 * at])[0, 1] > 0.9
 
 
-def test_what_is_taken_for_a_page_where_nobody_says():
+def test_what_is_taken_for_a_page_where_nobody_says(tmp_path, monkeypatch, capfd):
     """Several traces one above the other; neither one lead, nor one that stands upright."""
-    assert seems_page(np.tile(lead(), (4, 1, 1)))
-    assert not seems_page(lead())
-    assert not seems_page(np.ascontiguousarray(np.rot90(lead())))
+    (tmp_path / "in").mkdir()
+    pictures = {
+        "page": np.tile(lead(), (4, 1, 1)),
+        "lead": lead(),
+        "upright": np.ascontiguousarray(np.rot90(lead())),
+    }
+    for name, picture in pictures.items():
+        Image.fromarray(picture).save(tmp_path / "in" / f"{name}.png")
+    _, rows, _, _ = run(tmp_path / "in", monkeypatch, capfd, "digitizer=refined")
+    assert {name: row["content"] for name, row in rows.items()} == {
+        "page": "page",
+        "lead": "lead",
+        "upright": "lead",
+    }
+    assert rows["page"]["status"] != "ok"  # it has neither names nor a pulse
+    _, rows, _, _ = run(tmp_path / "in", monkeypatch, capfd, "digitizer=refined", "content=lead")
+    assert rows["page"]["status"] == "failed" and "read it with content=page" in rows["page"]["message"]

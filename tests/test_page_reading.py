@@ -1,24 +1,31 @@
 """Pages that are pictures: the time axis, strips, calibration, and what makes a page doubtful."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ecgtrace.errors import PageError
 from ecgtrace.layout.regions import LeadRegion, RasterLayout
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
-from ecgtrace.page_reading.calibrate import MapPulse, find_paper, find_pulses
+from ecgtrace.page_reading.axis import column_origins, place_leads
+from ecgtrace.page_reading.calibrate import calibrate, find_pulses
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead, on_axis
-from ecgtrace.page_reading.read import column_origins
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.recording import RecordedLead
+from ecgtrace.sheet import Sheet
+from ecgtrace.sheet.mapping import PlaneMap
 from ecgtrace.types import GridScale, LeadSignal
 from ecgtrace.vector.calibration import PaperChoice
+from ecgtrace.vector.lines import Pulse
 
 PX = 8.0  # px per mm of the sheet
 SCALE = GridScale(PX, PX, 1.0)
 PER_S = 25 * PX
 NO_CHOICE = PaperChoice()
+BLANK = np.full((1200, 2400, 3), 255, np.uint8)
+SHEET = Sheet(BLANK, PX, PX, PlaneMap(np.eye(3)), 0.0, 0.01, "grid lines", grid_confirmed=True)
 
 
 def beats(start_s: float, length_s: float, phase: float = 0.0, fs_hz: float = 500.0) -> np.ndarray:
@@ -79,7 +86,6 @@ def test_a_lead_between_samples_keeps_its_peaks():
 
 
 def test_a_strip_is_the_lead_that_it_repeats():
-    n = 5100
     leads = [
         lead("I", 0, 80, beats(0, 2.498, 0.1), 0, until=580),
         lead("II", 0, 80, beats(0, 2.498, 0.0), 1, until=580),
@@ -87,11 +93,11 @@ def test_a_strip_is_the_lead_that_it_repeats():
         lead("V2", 1, 580, beats(2.5, 2.498, 0.2), 1),
         lead("", 0, 80, beats(0, 10, 0.2), 2, strip=True),
     ]
-    named, notes = name_strips(leads, {0: 80.0, 1: 80.0}, 500.0, n)
-    assert named[-1].region.name == "V2"
+    named, notes = name_strips(place_leads(leads, PX, 25.0, 500.0))
+    assert named[-1].lead.region.name == "V2"
     assert "V2" in notes[0]
     leads[-1] = lead("", 0, 80, beats(0, 10, 0.25), 2, strip=True)  # like none of them
-    assert name_strips(leads, {0: 80.0, 1: 80.0}, 500.0, n)[0][-1].region.name == ""
+    assert name_strips(place_leads(leads, PX, 25.0, 500.0))[0][-1].lead.region.name == ""
 
 
 def planted_pulse(width_mm: float, height_mm: float) -> PageMaps:
@@ -109,23 +115,31 @@ def planted_pulse(width_mm: float, height_mm: float) -> PageMaps:
     ("width_mm", "height_mm", "speed", "gain"), [(5, 10, 25, 10), (10, 5, 50, 5), (5, 20, 25, 20)]
 )
 def test_the_pulse_tells_speed_and_gain(width_mm, height_mm, speed, gain):
-    paper = find_paper(find_pulses(planted_pulse(width_mm, height_mm)), NO_CHOICE)
-    assert (paper.speed_mm_per_s, paper.gain_mm_per_mv) == (speed, gain)
-    assert paper.speed_from == paper.gain_from == "pulse"
-    assert not paper.doubts
+    found, doubts, _ = calibrate(SHEET, find_pulses(planted_pulse(width_mm, height_mm)), NO_CHOICE)
+    assert (found.speed_mm_per_s, found.gain_mm_per_mv) == (speed, gain)
+    assert found.speed_from == found.gain_from == "pulse"
+    assert (found.per_mm_x, found.per_mm_y) == (PX, PX)
+    assert not doubts
 
 
 def test_without_a_pulse_speed_and_gain_are_a_doubt():
-    paper = find_paper([], NO_CHOICE)
-    assert (paper.speed_mm_per_s, paper.gain_mm_per_mv) == (25, 10)
-    assert len(paper.doubts) == 2
-    assert not find_paper([], PaperChoice(50.0, 5.0)).doubts
+    found, doubts, _ = calibrate(SHEET, [], NO_CHOICE)
+    assert (found.speed_mm_per_s, found.gain_mm_per_mv) == (25, 10)
+    assert len(doubts) == 2
+    assert not calibrate(SHEET, [], PaperChoice(50.0, 5.0))[1]
+
+
+def test_a_narrow_pulse_is_no_slow_paper():
+    found, doubts, _ = calibrate(SHEET, [Pulse(10, 13, 30, 10.0, 2.5)], NO_CHOICE)
+    assert found.speed_mm_per_s == 25 and len(doubts) == 1
 
 
 def test_what_is_given_stands_and_what_speaks_against_it_is_said():
-    paper = find_paper([MapPulse(10, 15, 5.0, 10.0)], PaperChoice(50.0, 20.0))
-    assert (paper.speed_mm_per_s, paper.gain_mm_per_mv) == (50, 20)
-    assert len(paper.notes) == 2
+    found, _, notes = calibrate(SHEET, [Pulse(10, 15, 30, 10.0, 5.0)], PaperChoice(50.0, 20.0))
+    assert (found.speed_mm_per_s, found.gain_mm_per_mv) == (50, 20)
+    assert len(notes) == 2
+    assert "gain given is 20" in notes[0] and "pulse 10" in notes[0]
+    assert "speed given is 50" in notes[1] and "pulse 25" in notes[1]
 
 
 def recorded(name: str, values: np.ndarray) -> RecordedLead:
@@ -135,7 +149,13 @@ def recorded(name: str, values: np.ndarray) -> RecordedLead:
 
 def doubts_of(leads: list[RecordedLead], layout: str = "3x1", lost: tuple[str, ...] = ()) -> list[str]:
     regions = tuple(LeadRegion(one.name, k, 0, 0, 1, 0, 1, 0) for k, one in enumerate(leads))
-    return judged_page(leads, {}, [], RasterLayout(layout, regions, ()), lost, 500.0)[1]
+    return judged_page(leads, {}, RasterLayout(layout, regions, ()), lost, 500.0)[1]
+
+
+def test_a_lead_that_reads_as_a_straight_line_is_a_doubt():
+    flat = replace(recorded("I", beats(0, 3)).signal, doubts=("the trace is a straight line",))
+    lead_i = replace(recorded("I", beats(0, 3)), signal=flat)
+    assert any("I: the trace is a straight line" in doubt for doubt in doubts_of([lead_i]))
 
 
 def test_limb_leads_that_do_not_add_up_are_a_doubt():

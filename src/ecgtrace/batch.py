@@ -27,7 +27,7 @@ from tqdm import tqdm
 from ecgtrace import outputs
 from ecgtrace import page_files as pages
 from ecgtrace.api import check_fs, check_number, with_scale
-from ecgtrace.errors import ConfigError, EcgTraceError, WeightsError
+from ecgtrace.errors import ConfigError, EcgTraceError, WeightsError, WholePageError
 from ecgtrace.inputs import OVERLAY_SUFFIX, SUMMARY, InputFile, find_inputs
 from ecgtrace.outputs import COLUMNS, FileResult
 from ecgtrace.page_reading.build import page_reader
@@ -149,31 +149,40 @@ def digitize_file(
             return done
     taken = False
     is_page = pages.is_page(item, options.content)
-    facts: dict[str, Any] = {
-        "content": "page" if is_page else "lead",
-        "digitizer": pages.METHOD if is_page else digitizer.name,
-        "model": "" if is_page else str(getattr(digitizer, "model", "")),
-    }
-    more: dict[str, Any] = {"doubts": [], "notes": []} if is_page else outputs.note_facts(None)
     try:
         taken = outputs.is_taken(item, output_dir)
         outputs.make_room(item, output_dir, taken)
-        if is_page:
-            reader = page_reader(digitizer)
-            found, more = pages.digitize_page(
-                item, output_dir, options.choice, options.formats, options.overlays, reader
-            )
-        else:
-            found, more = _digitize_lead(item, digitizer, output_dir, options)
-        facts |= found
+        try:
+            read = _digitize_page if is_page else _digitize_lead
+            facts, more = read(item, digitizer, output_dir, options)
+        except WholePageError:
+            if options.content != pages.AUTO or page_reader(digitizer) is None:
+                raise
+            is_page = True
+            facts, more = _digitize_page(item, digitizer, output_dir, options)
     except Exception as error:  # one bad picture must not stop the others
-        facts |= {"status": FAILED, "message": describe(error)}
+        facts = {"status": FAILED, "message": describe(error)}
+        more = {"doubts": [], "notes": []} if is_page else outputs.note_facts(None)
+    facts = {
+        "content": "page" if is_page else "lead",
+        "digitizer": pages.METHOD if is_page else digitizer.name,
+        "model": "" if is_page else str(getattr(digitizer, "model", "")),
+    } | facts
     seconds = round(time.perf_counter() - start, 4)
     facts |= {"source": str(item.source), "name": item.name, "seconds": seconds}
     result = FileResult(**dict.fromkeys(COLUMNS) | facts)  # type: ignore[arg-type]
     if taken:
         return result
     return outputs.write_note(result, item, output_dir, options.settings, more)
+
+
+def _digitize_page(
+    item: InputFile, digitizer: DigitizerLike, output_dir: Path, options: BatchOptions
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Digitize a page and write its files; return what the row and the note say of it."""
+    return pages.digitize_page(
+        item, output_dir, options.choice, options.formats, options.overlays, page_reader(digitizer)
+    )
 
 
 def _digitize_lead(
@@ -339,7 +348,8 @@ def _settings(cfg: DictConfig, digitizer: DigitizerLike) -> str:
     """Hash what the signals depend on besides the pictures; weights count by content, not by name."""
     chosen = OmegaConf.to_container(cfg.digitizer, resolve=True)
     given = [cfg.px_per_mm, cfg.speed, cfg.gain, cfg.content, list(check_formats(cfg.formats))]
-    return fingerprint([chosen, *given, getattr(digitizer, "model", ""), metadata.version("ecgtrace")])
+    models = [getattr(one, "model", "") for one in (digitizer, page_reader(digitizer))]
+    return fingerprint([chosen, *given, *models, metadata.version("ecgtrace")])
 
 
 def _new_run_dir() -> Path:

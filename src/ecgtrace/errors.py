@@ -14,6 +14,10 @@ class InputImageError(EcgTraceError):
     """An input file cannot be read as an image of a lead."""
 
 
+class WholePageError(InputImageError):
+    """What should be the picture of one lead is a whole page."""
+
+
 class PageError(EcgTraceError):
     """A page cannot be read as an ECG."""
 

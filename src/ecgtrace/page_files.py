@@ -6,13 +6,12 @@ from threading import Lock
 from typing import Any
 
 from ecgtrace import outputs
-from ecgtrace.digitization.lead_count import seems_page
-from ecgtrace.documents.image import read_page as read_picture_page
 from ecgtrace.documents.read import PICTURE, draw_page, kind_of, read_page, read_page_picture
 from ecgtrace.documents.source import SourcePage
-from ecgtrace.errors import EcgTraceError, NoTracesError, PageError
+from ecgtrace.errors import NoTracesError, PageError
 from ecgtrace.images import Picture, read_picture
 from ecgtrace.inputs import OVERLAY_SUFFIX, InputFile
+from ecgtrace.page_reading.read import METHOD as READ_BY_NETWORK
 from ecgtrace.page_reading.read import PageReader
 from ecgtrace.recording import Recording
 from ecgtrace.vector.calibration import PaperChoice
@@ -31,18 +30,11 @@ drawing = Lock()  # matplotlib's caches are not made for threads
 
 def is_page(item: InputFile, content: str) -> bool:
     """
-    Tell whether an input is taken for a page.
+    Tell whether an input is taken for a page: as asked, or, if `auto`, PDFs and DICOM objects.
 
-    As asked; or, if `auto`, PDFs, DICOM objects, and pictures with many traces one above the other
-    (`lead_count.seems_page`). A picture that cannot be read counts as a lead: reading it says why.
+    Of a picture only reading it as a lead tells (`errors.WholePageError`).
     """
-    if content != AUTO or kind_of(item.source) != PICTURE:
-        return content != LEAD
-    try:
-        image = read_picture_page(item.source, item.page).image
-    except EcgTraceError:
-        return False
-    return image is not None and seems_page(image)
+    return content == PAGE or (content == AUTO and kind_of(item.source) != PICTURE)
 
 
 def read_recording(
@@ -131,7 +123,10 @@ def digitize_page(
         _draw(item, recording, path)
         files = (*files, path)
     more = json_note.facts(recording) | {"files": [file.name for file in files]}
-    return outputs.page_facts(recording), more
+    facts = outputs.page_facts(recording)
+    if reader is not None and recording.method == READ_BY_NETWORK:
+        facts["model"] = reader.model
+    return facts, more
 
 
 def _draw(item: InputFile, recording: Recording, path: Path) -> None:

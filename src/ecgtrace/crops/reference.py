@@ -120,16 +120,31 @@ class ReferenceCrops(Sequence[LeadCrop]):
 
     @cached_property
     def _lines(self) -> list[dict[str, str]]:
-        path = Path(self.root).expanduser() / INDEX
-        try:
-            with path.open(encoding="utf-8", newline="") as file:
-                lines = list(csv.DictReader(file))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise DataError(
-                f"{path} cannot be read ({error}); data.root must hold it and crops/, masks/, signals/"
-            ) from error
-        if not lines or not _COLUMNS <= set(lines[0]):
-            raise DataError(
-                f"{path} must have columns {', '.join(sorted(_COLUMNS))}, and a line for each crop"
-            )
-        return lines
+        return read_index(self.root, "crops/, masks/, signals/")
+
+
+def read_index(root: str, beside: str) -> list[dict[str, str]]:
+    """
+    Read the index of the reference: a line for each lead.
+
+    Parameters
+    ----------
+    root : str
+        The folder.
+    beside : str
+        What else it must hold, for the message.
+
+    Raises
+    ------
+    DataError
+        If there is none, or columns are missing.
+    """
+    path = Path(root).expanduser() / INDEX
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read ({error}); data.root must hold it and {beside}") from error
+    if not lines or not _COLUMNS <= set(lines[0]):
+        raise DataError(f"{path} must have columns {', '.join(sorted(_COLUMNS))}, and a line for each lead")
+    return lines

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.digitization.dark_ink import find_dark_ink
-from ecgtrace.digitization.scale import find_scale
-from ecgtrace.errors import GridNotFoundError, InputImageError
+from ecgtrace.errors import GridNotFoundError, InputImageError, WholePageError
 from ecgtrace.types import GridScale
 
 _PAGE_INK = 0.5  # share of the darkness of the darkest ink
@@ -26,47 +25,30 @@ _PAGE_HEIGHT_MM = 60.0  # pages are 77 mm and more; the tallest of those 13 crop
 _UPRIGHT_RUNS = 2
 
 
-def refuse_page(image: NDArray[np.uint8], scale_of: Callable[[NDArray[np.uint8]], GridScale]) -> None:
+def refuse_page(image: NDArray[np.uint8], find_scale: Callable[[NDArray[np.uint8]], GridScale]) -> None:
     """
     Refuse a whole page: many runs of ink in most columns, on paper higher than a lead is cut.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (height, width, 3)
-    scale_of : callable
+    find_scale : callable
         Called only where there are so many runs.
 
     Raises
     ------
-    InputImageError
+    WholePageError
         If it seems to be a page. Where no grid is found, its height is not known, and it passes.
     """
     runs = runs_per_column(image)
     if runs < PAGE_RUNS:
         return
     try:
-        height_mm = len(image) / scale_of(image).px_per_mm_y
+        height_mm = len(image) / find_scale(image).px_per_mm_y
     except GridNotFoundError:
         return
     if height_mm > _PAGE_HEIGHT_MM:
-        raise InputImageError(_page_message(runs, height_mm))
-
-
-def seems_page(image: NDArray[np.uint8]) -> bool:
-    """
-    Tell whether a picture is taken for a whole page where nobody says: by what `refuse_page` refuses.
-
-    A picture without a grid that the scale is found on is none, nor is one lead from top to bottom.
-    """
-    try:
-        refuse_upright(image)
-    except InputImageError:
-        return False
-    try:
-        refuse_page(image, find_scale)
-    except InputImageError:
-        return True
-    return False
+        raise WholePageError(_page_message(runs, height_mm))
 
 
 def page_doubt(image: NDArray[np.uint8], px_per_mm_y: float) -> str:

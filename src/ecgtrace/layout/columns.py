@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.signal import find_peaks
 
+from ecgtrace.digitization.ink import runs
 from ecgtrace.layout.rows import Row
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.types import FloatArray
@@ -75,7 +75,7 @@ def signs_of(row: Row, maps: PageMaps) -> RowSigns:
     inked = np.flatnonzero(row.inked)
     gap = np.zeros(width)
     first, last = int(inked[0]), int(inked[-1])
-    for begin, end in _runs(~row.inked[first : last + 1]):
+    for begin, end in runs(~row.inked[first : last + 1]):
         if end - begin >= _GAP_MM * per_mm:
             gap[first + begin : first + end] = 1.0
     return RowSigns(bar, gap, _jumps(row, per_mm))
@@ -154,8 +154,3 @@ def _centre(x: int, exact: FloatArray, per_mm: float) -> float:
     low = max(0, x - reach)
     part = exact[low : x + reach + 1]
     return float(x) if part.sum() <= 0 else float(low + (part * np.arange(len(part))).sum() / part.sum())
-
-
-def _runs(where: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], where, [False]]).astype(np.int8)))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

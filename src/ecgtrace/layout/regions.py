@@ -111,7 +111,13 @@ def find_regions(maps: PageMaps, names: Sequence[FoundName]) -> RasterLayout:
     regions, by_order = _named(regions, scores)
     if by_order:
         notes.append(f"{by_order} names were hard to read; they are those of the usual order")
-    return RasterLayout(layout_name(regions), tuple(regions), tuple(rows), tuple(doubts), tuple(notes))
+    return RasterLayout(
+        layout_name([region.row for region in regions]),
+        tuple(regions),
+        tuple(rows),
+        tuple(doubts),
+        tuple(notes),
+    )
 
 
 def _named(regions: Sequence[LeadRegion], scores: Sequence[Sequence[float]]) -> tuple[list[LeadRegion], int]:
@@ -247,14 +253,23 @@ def _name_between(names: Sequence[FoundName], begin: float, stop: float, per_mm:
     return min(near, key=lambda name: abs(name.x - begin)) if near else None
 
 
-def layout_name(regions: Sequence[LeadRegion]) -> str:
+def layout_name(rows: Sequence[int]) -> str:
     """
     Return rows x columns, and `+` with the number of rows of one lead among rows of several.
 
-    Rows of different length otherwise are told one by one: `4,3,1`.
+    Rows of different length otherwise are told one by one.
+
+    Parameters
+    ----------
+    rows : sequence of int
+        Of each piece of the page, the row that it is in.
+
+    Examples
+    --------
+    >>> layout_name([0, 0, 1, 1, 2]), layout_name([0, 1, 2]), layout_name([0, 0, 0, 1, 1, 2])
+    ('2x2+1', '3x1', '3,2,1')
     """
-    rows = sorted({region.row for region in regions})
-    counts = [sum(region.row == row for region in regions) for row in rows]
+    counts = [count for _, count in sorted(Counter(rows).items())]
     if not counts:
         return ""
     most = max(counts)

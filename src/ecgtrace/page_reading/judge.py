@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ecgtrace.layout.regions import RasterLayout
-from ecgtrace.page_reading.lead import ReadLead
 from ecgtrace.recording import Check, RecordedLead
 from ecgtrace.types import LeadSignal
 from ecgtrace.units import LEADS
@@ -18,21 +17,19 @@ _LEAST_RECOVERED = 0.9
 
 def judged_page(
     leads: Sequence[RecordedLead],
-    shorter: Mapping[str, Sequence[LeadSignal]],
-    pieces: Sequence[ReadLead],
+    again: Mapping[str, Sequence[LeadSignal]],
     layout: RasterLayout,
     lost: Sequence[str],
     fs_hz: float,
-) -> tuple[list[Check], list[str], list[str]]:
+) -> tuple[list[Check], list[str]]:
     """
     Check a page.
 
     Parameters
     ----------
     leads : sequence of RecordedLead
-    shorter : mapping of str to sequence of LeadSignal
+    again : mapping of str to sequence of LeadSignal
         What the page shows of a lead besides.
-    pieces : sequence of ReadLead
     layout : RasterLayout
     lost : sequence of str
         Leads that could not be read.
@@ -40,14 +37,14 @@ def judged_page(
 
     Returns
     -------
-    (list of Check, list of str, list of str)
-        Checks, doubts and notes.
+    (list of Check, list of str)
+        Checks and doubts.
     """
     doubts = [f"not read: {one}" for one in lost]
-    notes: list[str] = []
+    doubts += [f"{lead.name}: {doubt}" for lead in leads for doubt in lead.signal.doubts]
     values = {lead.name: lead.signal.amplitude_mv for lead in leads}
     found = checks.algebra(values, fs_hz)
-    for name, others in shorter.items():
+    for name, others in again.items():
         for other in others:
             strip = checks.strip_agrees(name, other.amplitude_mv, values[name], fs_hz)
             if strip is not None:
@@ -65,7 +62,7 @@ def judged_page(
     if "," in layout.name:
         doubts.append(f"the rows show {layout.name} leads: columns may have been missed")
     doubts += _samples(leads)
-    return found, doubts, notes
+    return found, doubts
 
 
 def _names(layout: RasterLayout) -> list[str]:

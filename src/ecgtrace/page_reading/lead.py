@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from ecgtrace.digitization.refined import RefinedDigitizer
-from ecgtrace.digitization.verdict import judged
+from ecgtrace.digitization.verdict import is_straight
 from ecgtrace.layout.regions import LeadRegion
-from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 
 _PAD_Y_MM = 1.5  # above and below the ink that the map shows: thin peaks are weak on it
@@ -54,6 +54,11 @@ class ReadLead:
         """Return the column where it ends: before the next lead, and not far beyond the ink of the maps."""
         beyond = self.region.end + _BEYOND_S * px_per_s
         return min(self.end_px, beyond if np.isinf(self.region.until) else self.region.until)
+
+    @property
+    def begin_px(self) -> float:
+        """Return the column where it begins: not before the lead to its left has ended."""
+        return self.start_px if self.region.column == 0 else max(self.start_px, self.region.start)
 
     @property
     def path(self) -> FloatArray:
@@ -101,8 +106,10 @@ def read_lead(
     top, bottom = max(0, round(region.top - pad_y)), min(height, round(region.bottom + pad_y) + 1)
     piece = np.ascontiguousarray(image[top:bottom, left:right])
     fixed = replace(digitizer, grid=lambda _: scale, px_per_mm=None, deskew=False)
-    signal = judged(fixed(piece), piece)
-    return ReadLead(region, signal, left, top)
+    signal = fixed(piece)
+    # Of the checks of a single lead the others suppose that nothing else is in its picture.
+    doubts = filter(None, (is_straight(signal, piece),))
+    return ReadLead(region, replace(signal, doubts=(*signal.doubts, *doubts)), left, top)
 
 
 def on_axis(
@@ -148,15 +155,8 @@ def on_axis(
     return replace(signal, amplitude_mv=mv, confidence=confidence, fs_hz=fs_hz)
 
 
-def to_sheet(region: LeadRegion, maps: PageMaps, scale: GridScale) -> LeadRegion:
+def to_sheet(region: LeadRegion, maps: PageMaps) -> LeadRegion:
     """Return a region in px of the sheet of one in px of the maps."""
-    x, y = scale.px_per_mm_x / MAP_PX_PER_MM, scale.px_per_mm_y / MAP_PX_PER_MM
-    return replace(
-        region,
-        start=(region.start + 0.5) * x - 0.5,
-        end=(region.end + 0.5) * x - 0.5,
-        until=(region.until + 0.5) * x - 0.5,
-        top=(region.top + 0.5) * y - 0.5,
-        bottom=(region.bottom + 0.5) * y - 0.5,
-        zero_y=(region.zero_y + 0.5) * y - 0.5,
-    )
+    corners = [(region.start, region.top), (region.end, region.bottom), (region.until, region.zero_y)]
+    (start, top), (end, bottom), (until, zero_y) = maps.to_page(np.array(corners)).tolist()
+    return replace(region, start=start, end=end, until=until, top=top, bottom=bottom, zero_y=zero_y)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import count
 from typing import Protocol
 
 import numpy as np
@@ -13,9 +13,10 @@ from ecgtrace.errors import EcgTraceError, PageError
 from ecgtrace.layout.regions import RasterLayout, find_regions
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_ink.names import FoundName, names_found
-from ecgtrace.page_reading.calibrate import PaperFound, find_paper, find_pulses
+from ecgtrace.page_reading.axis import PlacedLead, place_leads
+from ecgtrace.page_reading.calibrate import calibrate, find_pulses
 from ecgtrace.page_reading.judge import judged_page
-from ecgtrace.page_reading.lead import ReadLead, on_axis, read_lead, to_sheet
+from ecgtrace.page_reading.lead import ReadLead, read_lead, to_sheet
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.reading import Paper
 from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_order
@@ -70,6 +71,11 @@ class PageReader:
         """Sampling frequency of the recordings in Hz."""
         return self.digitizer.fs_hz
 
+    @property
+    def model(self) -> str:
+        """Names of the networks and hashes of their weights."""
+        return f"{self.network.model} {self.digitizer.model}"
+
     def __call__(
         self,
         image: NDArray[np.uint8],
@@ -105,12 +111,11 @@ class PageReader:
         sheet, maps, names = self._upright(find_sheet(image, dpi=dpi, px_per_mm=px_per_mm))
         layout = find_regions(maps, names)
         _require_page(layout)
-        paper = find_paper(find_pulses(maps), given or PaperChoice())
-        scale = GridScale(sheet.px_per_mm_x, sheet.px_per_mm_y, 1.0)
-        leads, lost = self._leads(sheet, maps, layout, scale, paper)
+        calibrated = calibrate(sheet, find_pulses(maps), given or PaperChoice())
+        leads, lost = self._leads(sheet, maps, layout, calibrated[0])
         if not leads:
             raise PageError("traces were found, but none could be read: " + "; ".join(lost))
-        return assemble(sheet, layout, leads, paper, lost, self.fs_hz)
+        return assemble(sheet, layout, leads, calibrated, lost, self.fs_hz)
 
     def _upright(self, sheet: Sheet) -> tuple[Sheet, PageMaps, list[FoundName]]:
         """Turn the sheet the way in which its names can be read."""
@@ -128,9 +133,11 @@ class PageReader:
         return best[1:]
 
     def _leads(
-        self, sheet: Sheet, maps: PageMaps, layout: RasterLayout, scale: GridScale, paper: PaperFound
+        self, sheet: Sheet, maps: PageMaps, layout: RasterLayout, calibration: Calibration
     ) -> tuple[list[ReadLead], list[str]]:
-        kind = Paper(paper.speed_mm_per_s, paper.gain_mm_per_mv)
+        assert calibration.speed_mm_per_s is not None and calibration.gain_mm_per_mv is not None
+        kind = Paper(calibration.speed_mm_per_s, calibration.gain_mm_per_mv)
+        scale = GridScale(sheet.px_per_mm_x, sheet.px_per_mm_y, 1.0)
         digitizer = kind.ready(self.digitizer)
         assert isinstance(digitizer, RefinedDigitizer)
         leads: list[ReadLead] = []
@@ -140,7 +147,7 @@ class PageReader:
             own = [region for region in layout.regions if region.column == column]
             read: list[ReadLead] = []
             for region in own:
-                placed = to_sheet(region, maps, scale)
+                placed = to_sheet(region, maps)
                 if edge_px is not None and abs(edge_px - placed.start) <= _BREAK_MM * scale.px_per_mm_x:
                     placed = replace(placed, start=edge_px)
                 beside = (column > 0 and edge_px is not None, np.isfinite(region.until))
@@ -182,115 +189,49 @@ def assemble(
     sheet: Sheet,
     layout: RasterLayout,
     leads: Sequence[ReadLead],
-    paper: PaperFound,
+    calibrated: tuple[Calibration, Sequence[str], Sequence[str]],
     lost: Sequence[str],
     fs_hz: float,
 ) -> Recording:
     """
-    Put the leads of a page on one time axis.
+    Put the leads of a page together: of one that is shown twice the longer is taken, the other checks it.
 
-    Time 0 is where the first traces begin: the median over the rows of the first column, whose leads begin
-    together.
+    Raises
+    ------
+    PageError
+        If no lead has a sample.
     """
-    origins_px = column_origins(leads, sheet.px_per_mm_x, paper.speed_mm_per_s)
-    per_s = sheet.px_per_mm_x * paper.speed_mm_per_s
-    last_s = max((lead.last_px(per_s) - origins_px[lead.region.column]) / per_s for lead in leads)
-    n = round(last_s * fs_hz) + 1
-    leads, strip_notes = name_strips(leads, origins_px, fs_hz, n)
-    by_name: dict[str, list[ReadLead]] = {}
-    for lead, name in zip(leads, _unique_names(leads), strict=True):
-        by_name.setdefault(name, []).append(lead)
-    recorded = []
-    for name, parts in sorted(by_name.items(), key=lambda item: lead_order(item[0])):
-        longest = max(parts, key=lambda part: part.region.end - part.region.start)
-        recorded.append(_recorded(name, longest, sheet, origins_px[longest.region.column], fs_hz, n))
-    calibration = Calibration(
-        sheet.px_per_mm_x,
-        sheet.px_per_mm_y,
-        paper.speed_mm_per_s,
-        paper.gain_mm_per_mv,
-        sheet.scale_from,
-        paper.speed_from,
-        paper.gain_from,
-    )
-    shorter = {
-        name: [
-            _recorded(name, part, sheet, origins_px[part.region.column], fs_hz, n).signal
-            for part in parts
-            if part is not max(parts, key=lambda p: p.region.end - p.region.start)
-        ]
-        for name, parts in by_name.items()
-    }
-    checks, doubts, notes = judged_page(recorded, shorter, leads, layout, lost, fs_hz)
+    calibration, paper_doubts, paper_notes = calibrated
+    assert calibration.speed_mm_per_s is not None
+    placed = place_leads(leads, sheet.px_per_mm_x, calibration.speed_mm_per_s, fs_hz)
+    if not placed:
+        raise PageError(NO_TRACES)
+    placed, strip_notes = name_strips(placed)
+    by_name: dict[str, list[PlacedLead]] = {}
+    unknown = count(1)
+    for part in sorted(placed, key=lambda part: part.start_s - part.end_s):  # the longest first
+        name = part.lead.region.name.removeprefix("-")
+        by_name.setdefault(name if name in LEADS else f"unknown_{next(unknown)}", []).append(part)
+    names = sorted(by_name, key=lead_order)
+    recorded = [_recorded(name, by_name[name][0], sheet) for name in names]
+    again = {name: [part.signal for part in by_name[name][1:]] for name in names}
+    checks, doubts = judged_page(recorded, again, layout, lost, fs_hz)
     return Recording(
         tuple(recorded),
         layout.name,
         calibration,
         tuple(checks),
-        tuple(dict.fromkeys((*sheet.doubts, *layout.doubts, *paper.doubts, *doubts))),
-        tuple(dict.fromkeys((*sheet.notes, *layout.notes, *paper.notes, *strip_notes, *notes))),
+        tuple(dict.fromkeys((*sheet.doubts, *layout.doubts, *paper_doubts, *doubts))),
+        tuple(dict.fromkeys((*sheet.notes, *layout.notes, *paper_notes, *strip_notes))),
         method=METHOD,
         unit="px",
     )
 
 
-def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: float) -> dict[int, float]:
-    """
-    Return for each column where time 0 of the page would lie if its time went on to the left.
-
-    Time 0 is where the first traces begin: the median over the rows of the first column, whose leads begin
-    together. A column begins when the one before has ended: paper left bare between two is no time. Recorders
-    print columns of whole tenths of a second, and the last sample of a column lies one before its end.
-    """
-    per_s = px_per_mm * speed_mm_per_s
-    columns = sorted({lead.region.column for lead in leads})
-    origin = float(np.median([lead.start_px for lead in leads if lead.region.column == columns[0]]))
-    origins = {columns[0]: origin}
-    for before, column in pairwise(columns):
-        own = [lead for lead in leads if lead.region.column == column]
-        rows = {lead.region.row for lead in own}
-        left = [lead for lead in leads if lead.region.column == before and lead.region.row in rows]
-        begin = float(np.median([max(lead.start_px, lead.region.start) for lead in own]))
-        end = float(np.median([lead.last_px(per_s) for lead in left])) if left else begin
-        end_s = (end - origins[before]) / per_s
-        whole = round(end_s * 10) / 10
-        is_bare = begin - end > _GAP_MM * px_per_mm and abs(whole - end_s) <= _TENTH_S
-        origins[column] = begin - whole * per_s if is_bare else origins[before]
-    return origins
-
-
-def _unique_names(leads: Sequence[ReadLead]) -> list[str]:
-    """Name the leads; those without a name of the twelve are `unknown_k`."""
-    names, unknown = [], 0
-    for lead in leads:
-        name = lead.region.name.removeprefix("-")
-        if name not in LEADS:
-            unknown += 1
-            name = f"unknown_{unknown}"
-        names.append(name)
-    return names
-
-
-def _recorded(
-    name: str, lead: ReadLead, sheet: Sheet, origin_px: float, fs_hz: float, n: int
-) -> RecordedLead:
-    region = lead.region
-    per_s = sheet.px_per_mm_x * lead.signal.speed_mm_per_s
-    start = lead.start_px if region.column == 0 else max(lead.start_px, region.start)
-    end = max(start, lead.last_px(per_s))
-    signal = on_axis(lead, origin_px, fs_hz, n, (start, end))
-    if region.name.startswith("-"):
-        signal = replace(signal, amplitude_mv=-signal.amplitude_mv)
-    path = sheet.to_source(lead.path)
-    return RecordedLead(
-        name,
-        signal,
-        (start - origin_px) / per_s,
-        (end - origin_px) / per_s,
-        (_box(path),),
-        "text" if region.name else "none",
-        (path,),
-    )
+def _recorded(name: str, part: PlacedLead, sheet: Sheet) -> RecordedLead:
+    path = sheet.to_source(part.lead.path)
+    name_from = "text" if part.lead.region.name else "none"
+    return RecordedLead(name, part.signal, part.start_s, part.end_s, (_box(path),), name_from, (path,))
 
 
 def _box(path: FloatArray) -> Box:

@@ -6,7 +6,6 @@ A folder holds `index.csv` (a line for each lead, as `crops.reference` says), `p
 class (0: a trace, and the line behind it is its name), centre, width and height, in shares of the page.
 """
 
-import csv
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ecgtrace.crops.folder_files import PUBLISHED_FS_HZ, read_signal
+from ecgtrace.crops.reference import INDEX, read_index
 from ecgtrace.documents.read import read_page
 from ecgtrace.documents.source import SourcePage
 from ecgtrace.errors import DataError, EcgTraceError
@@ -22,8 +22,6 @@ from ecgtrace.evaluation.page_sample import PageSample, PageSet, TrueBox
 from ecgtrace.recording import Box
 from ecgtrace.units import LARGE_SQUARE_MM, LEADS, MM_PER_INCH
 
-INDEX = "index.csv"
-_COLUMNS = {"name", "ecg_id", "fmt", "lead", "overlap", "pixels_per_large_square"}
 _TRACE = "0"
 
 
@@ -139,16 +137,7 @@ class ReferencePages(PageSet):
 
     @cached_property
     def _pages(self) -> dict[str, list[dict[str, str]]]:
-        path = Path(self.root).expanduser() / INDEX
-        try:
-            with path.open(encoding="utf-8", newline="") as file:
-                lines = list(csv.DictReader(file))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise DataError(
-                f"{path} cannot be read ({error}); data.root must hold it, pages/, page-labels/ and signals/"
-            ) from error
-        if not lines or not _COLUMNS <= set(lines[0]):
-            raise DataError(f"{path} must have columns {', '.join(sorted(_COLUMNS))}, a line for each lead")
+        lines = read_index(self.root, "pages/, page-labels/, signals/")
         pages: dict[str, list[dict[str, str]]] = {}
         for line in lines:
             pages.setdefault(line["name"].rpartition("_lead_")[0], []).append(line)

@@ -14,8 +14,7 @@ from ecgtrace.vector.printed import gains_mm_per_mv, speeds_mm_per_s
 
 _PULSE_MV = 1.0  # of every recorder
 _PULSE_S = 0.2  # of most
-_HEIGHT = 0.03  # of a gain
-_WIDTH = 0.03
+_PULSE = 0.03  # share of a gain, of a speed
 
 
 @dataclass(frozen=True)
@@ -41,13 +40,31 @@ AS_PRINTED = PaperChoice()
 
 
 def find_calibration(
-    scale: PaperScale, text: str, pulses: Sequence[Pulse], given: PaperChoice
+    scale: PaperScale,
+    text: str,
+    pulses: Sequence[Pulse],
+    given: PaperChoice,
+    tolerance: float = _PULSE,
+    pulse_speeds: Sequence[float] = SPEEDS_MM_PER_S,
 ) -> tuple[Calibration, list[str], list[str]]:
     """
     Decide on speed and gain.
 
     An option decides; then printed text; then the calibration pulse, whose height is 1 mV and whose width is
     0.2 s with most recorders; then 25 mm/s and 10 mm/mV, which is a doubt. What disagrees is a doubt, too.
+
+    Parameters
+    ----------
+    scale : PaperScale
+    text : str
+        All that is printed on the page and could be read.
+    pulses : sequence of Pulse
+        In units of the scale.
+    given : PaperChoice
+    tolerance : float, optional
+        Share by which a pulse may be off a gain or a speed.
+    pulse_speeds : sequence of float, optional
+        Speeds in mm/s that the width of a pulse may tell.
 
     Returns
     -------
@@ -56,19 +73,19 @@ def find_calibration(
     """
     doubts: list[str] = []
     notes: list[str] = []
-    heights = _values([pulse.height / scale.per_mm_y for pulse in pulses], GAINS_MM_PER_MV, _HEIGHT)
-    widths = _values([p.width / scale.per_mm_x / _PULSE_S for p in pulses], SPEEDS_MM_PER_S, _WIDTH)
+    heights = _values([pulse.height / scale.per_mm_y for pulse in pulses], GAINS_MM_PER_MV, tolerance)
+    widths = _values([p.width / scale.per_mm_x / _PULSE_S for p in pulses], pulse_speeds, tolerance)
     gain, gain_from = _decide(
         "gain", "mm/mV", given.gain_mm_per_mv, gains_mm_per_mv(text), heights, GAIN_MM_PER_MV, doubts, notes
     )
     speeds = speeds_mm_per_s(text)
-    # A pulse may be of any width: it speaks for a speed where nothing else does, and against none.
+    # A pulse may be of any width: it speaks where no letters do, and against these never.
     speed, speed_from = _decide(
         "speed",
         "mm/s",
         given.speed_mm_per_s,
         speeds,
-        widths if not speeds and given.speed_mm_per_s is None else (),
+        () if speeds else widths,
         PAPER_SPEED_MM_PER_S,
         doubts,
         notes,

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from ecgtrace.documents.source import Word
+from ecgtrace.layout.regions import layout_name
 from ecgtrace.types import FloatArray
 from ecgtrace.vector.lines import Line, PageLines
 from ecgtrace.vector.printed import lead_name
@@ -126,7 +127,7 @@ def find_layout(lines: PageLines, words: Sequence[Word], per_mm: float) -> PageL
     if unnamed:
         doubts.append(f"{unnamed} of {len(pieces)} traces have no name that could be read")
     once = [tuple(dict.fromkeys(texts)) for texts in (doubts, notes)]
-    return PageLayout(_layout_name(pieces), tuple(pieces), row_y, False, *once)
+    return PageLayout(layout_name([piece.row for piece in pieces]), tuple(pieces), row_y, False, *once)
 
 
 def _rows(traces: Sequence[Line], per_mm: float) -> list[list[Line]]:
@@ -284,20 +285,6 @@ def _columns(pieces: Sequence[Piece], per_mm: float) -> list[Piece]:
         if start - heads[-1] > _NAME_INSIDE_MM * per_mm:
             heads.append(start)
     return [replace(piece, column=int(np.argmin(np.abs(np.array(heads) - piece.start)))) for piece in pieces]
-
-
-def _layout_name(pieces: Sequence[Piece]) -> str:
-    """
-    Return rows x columns, and `+` with the number of rows of one lead among rows of several.
-
-    Rows of different length otherwise are told one by one: `4,3,1`.
-    """
-    counts = [sum(piece.row == row for piece in pieces) for row in range(max(p.row for p in pieces) + 1)]
-    most = max(counts)
-    if set(counts) <= {most, 1}:
-        full = counts.count(most)
-        return f"{full}x{most}" + (f"+{len(counts) - full}" if full < len(counts) else "")
-    return ",".join(str(count) for count in counts)
 
 
 def _numbered(

@@ -1,0 +1,91 @@
+"""The leads of a page on one time axis."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+
+from ecgtrace.page_reading.lead import ReadLead, on_axis
+from ecgtrace.types import LeadSignal
+
+_GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
+_TENTH_S = 0.015  # a column so near to whole tenths of a second has these: 100 Hz is the coarsest drawn
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedLead:
+    """
+    A lead on the page's time axis.
+
+    Attributes
+    ----------
+    lead : ReadLead
+    signal : LeadSignal
+        The right way up; NaN where the page does not show the lead.
+    start_s, end_s : float
+    """
+
+    lead: ReadLead
+    signal: LeadSignal = field(repr=False)
+    start_s: float
+    end_s: float
+
+
+def place_leads(
+    leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: float, fs_hz: float
+) -> list[PlacedLead]:
+    """
+    Put leads on the page's time axis, in their order; what has no sample on it is left out.
+
+    Parameters
+    ----------
+    leads : sequence of ReadLead
+        At least one.
+    px_per_mm : float
+        Of the sheet, along x.
+    speed_mm_per_s : float
+    fs_hz : float
+        Of the axis.
+    """
+    origins = column_origins(leads, px_per_mm, speed_mm_per_s)
+    per_s = px_per_mm * speed_mm_per_s
+    spans = [(lead.begin_px, max(lead.begin_px, lead.last_px(per_s))) for lead in leads]
+    ends_s = [
+        (end - origins[lead.region.column]) / per_s for lead, (_, end) in zip(leads, spans, strict=True)
+    ]
+    n = round(max(ends_s) * fs_hz) + 1
+    placed = []
+    for lead, span, end_s in zip(leads, spans, ends_s, strict=True):
+        origin = origins[lead.region.column]
+        signal = on_axis(lead, origin, fs_hz, n, span)
+        if lead.region.name.startswith("-"):
+            signal = replace(signal, amplitude_mv=-signal.amplitude_mv)
+        if np.isfinite(signal.amplitude_mv).any():
+            placed.append(PlacedLead(lead, signal, (span[0] - origin) / per_s, end_s))
+    return placed
+
+
+def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: float) -> dict[int, float]:
+    """
+    Return for each column where time 0 of the page would lie if its time went on to the left.
+
+    Time 0 is where the first traces begin: the median over the rows of the first column, whose leads begin
+    together. A column begins when the one before has ended: paper left bare between two is no time. Recorders
+    print columns of whole tenths of a second, and the last sample of a column lies one before its end.
+    """
+    per_s = px_per_mm * speed_mm_per_s
+    columns = sorted({lead.region.column for lead in leads})
+    origin = float(np.median([lead.start_px for lead in leads if lead.region.column == columns[0]]))
+    origins = {columns[0]: origin}
+    for before, column in pairwise(columns):
+        own = [lead for lead in leads if lead.region.column == column]
+        rows = {lead.region.row for lead in own}
+        left = [lead for lead in leads if lead.region.column == before and lead.region.row in rows]
+        begin = float(np.median([lead.begin_px for lead in own]))
+        end = float(np.median([lead.last_px(per_s) for lead in left])) if left else begin
+        end_s = (end - origins[before]) / per_s
+        whole = round(end_s * 10) / 10
+        is_bare = begin - end > _GAP_MM * px_per_mm and abs(whole - end_s) <= _TENTH_S
+        origins[column] = begin - whole * per_s if is_bare else origins[before]
+    return origins
