@@ -109,6 +109,16 @@ def test_a_bar_through_a_strip_does_not_cut_it():
     assert find_regions(planted.maps(), planted.names).name == "3x4+1"
 
 
+def test_a_strip_whose_name_was_not_read_is_not_cut_by_a_wave():
+    planted = page()
+    planted.names = [name for name in planted.names if name.y < 110 * PX]
+    x = round((10 + 62.5 * 2) * PX)
+    planted.parts["bar"][110 * 4 : 130 * 4, x - 1 : x + 1] = 1  # as if its column began here
+    layout = find_regions(planted.maps(), planted.names)
+    assert layout.name == "3x4+1"
+    assert layout.regions[-1].strip and layout.regions[-1].name == ""
+
+
 def test_bare_paper_between_columns_is_no_lead_s():
     planted = Planted()
     for column, names in enumerate((("I", "II"), ("V1", "V2"))):

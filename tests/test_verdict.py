@@ -180,7 +180,10 @@ def test_a_page_whose_grid_is_not_found_says_so():
         raise GridNotFoundError("no grid")
 
     lost.name, lost.find_scale = "lost", lost
-    with pytest.raises(GridNotFoundError, match="no grid; if it is a page with several leads, cut out one"):
+    with pytest.raises(
+        GridNotFoundError,
+        match="no grid; if it is a page with several leads, read it with content=page, or cut out one",
+    ):
         digitize_picture(lost, page())
     assert page_doubt(page(), PX_PER_MM) and not page_doubt(lead(), PX_PER_MM)
 

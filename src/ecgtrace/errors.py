@@ -30,6 +30,10 @@ class GridNotFoundError(EcgTraceError):
     """No periodic grid stands out of the image, so there is no scale."""
 
 
+class PageGridNotFoundError(WholePageError, GridNotFoundError):
+    """What should be the picture of one lead is a page by its ink, and no scale of a lead is found on it."""
+
+
 class TraceNotFoundError(EcgTraceError):
     """The image, or the mask made from it, holds no trace."""
 

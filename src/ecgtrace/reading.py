@@ -16,7 +16,7 @@ from ecgtrace.digitization.autocorrelation import estimate_grid_by_autocorrelati
 from ecgtrace.digitization.lead_count import PAGE_RUNS, refuse_page, refuse_upright, runs_per_column
 from ecgtrace.digitization.prepare import prepare
 from ecgtrace.digitization.verdict import judged
-from ecgtrace.errors import ConfigError, GridNotFoundError
+from ecgtrace.errors import ConfigError, GridNotFoundError, PageGridNotFoundError
 from ecgtrace.images import check_picture
 from ecgtrace.types import LeadSignal
 from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S
@@ -134,6 +134,8 @@ def digitize_picture(digitizer: DigitizerLike, rgb: NDArray[np.uint8], paper: Pa
         signal = paper.ready(digitizer)(prepared.image)
     except GridNotFoundError as error:
         if runs_per_column(prepared.image) >= PAGE_RUNS:
-            raise GridNotFoundError(f"{error}; if it is a page with several leads, cut out one") from None
+            raise PageGridNotFoundError(
+                f"{error}; if it is a page with several leads, read it with content=page, or cut out one"
+            ) from None
         raise
     return prepared.to_source(judged(paper.applied(signal), prepared.image))

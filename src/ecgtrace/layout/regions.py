@@ -212,20 +212,20 @@ def _pieces(
     inked = np.flatnonzero(row.inked)
     first, last = span
     per_mm = MAP_PX_PER_MM
-    cuts = [first]
-    columns = [0]
     reach = round(_NEAR_MM * per_mm)
+    shown: list[bool] = []
     for k, found in enumerate(breaks):
         x = round(found.x)
         own = float(signs.all[max(0, x - reach) : x + reach + 1].max(initial=0.0))
         edge = found.x - 2 * _COLUMN_MM / 3 * per_mm
         until = breaks[k + 1].x - 2 * _COLUMN_MM / 3 * per_mm if k + 1 < len(breaks) else np.inf
-        has_name = any(edge <= name.x < until for name in names[1:]) and len(names) > 1
-        # A bar drawn through all rows cuts a strip's trace as little as its name is printed again.
-        alone = len(names) == 1 and several
-        if (own >= _OWN_SIGN or has_name) and not alone:
-            cuts.append(found.x)
-            columns.append(k + 1)
+        shown.append(own >= _OWN_SIGN or any(edge <= name.x < until for name in names[1:]))
+    # A bar drawn through all rows cuts a strip's trace as little as its name is printed again; and where its
+    # name was not read, a wave at one break is no column.
+    if several and (len(names) == 1 or (not names and not all(shown))):
+        shown = [False] * len(breaks)
+    cuts = [first, *(found.x for found, is_shown in zip(breaks, shown, strict=True) if is_shown)]
+    columns = [0, *(k + 1 for k, is_shown in enumerate(shown) if is_shown)]
     pieces = []
     edges = [*cuts, last]
     for column, (begin, stop) in zip(columns, pairwise(edges), strict=True):
