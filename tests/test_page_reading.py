@@ -2,16 +2,22 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
+from planted_picture import PX_PER_MM
+from planted_picture import lead as planted_lead
 
+from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.errors import PageError
 from ecgtrace.layout.regions import LeadRegion, RasterLayout
+from ecgtrace.layout.rows import Row
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
 from ecgtrace.page_reading.axis import column_origins, place_leads
 from ecgtrace.page_reading.calibrate import calibrate, find_pulses
 from ecgtrace.page_reading.judge import judged_page
-from ecgtrace.page_reading.lead import ReadLead, on_axis
+from ecgtrace.page_reading.lead import ReadLead, on_axis, read_lead
+from ecgtrace.page_reading.left_over import unread_ink_mm
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.recording import RecordedLead
 from ecgtrace.sheet import Sheet
@@ -85,6 +91,71 @@ def test_a_lead_between_samples_keeps_its_peaks():
     assert known.sum() >= 1249
 
 
+class DarkInk:
+    """A segmenter for a picture without a grid: what is dark is the trace's."""
+
+    model = "dark ink"
+
+    def channels(self, image, duration_s=None):
+        return (image[None, ..., 0] < 128).astype(np.float32)
+
+
+@pytest.mark.parametrize("cut_mm", [0.0, 8.0])
+def test_a_wave_beyond_what_the_maps_show_is_read_whole(cut_mm):
+    """R is 11 mm high; the maps lack its upper 8 mm."""
+    image = planted_lead(np.full((400, 810, 3), 255, np.uint8))
+    dark = np.argwhere(image[..., 0] < 128)
+    (top, left), (bottom, right) = dark.min(axis=0), dark.max(axis=0)
+    region = LeadRegion("I", 0, 0, left, right, top + cut_mm * PX_PER_MM, bottom, 200)
+    digitizer = RefinedDigitizer(DarkInk())
+    scale = GridScale(PX_PER_MM, PX_PER_MM, 1.0)
+    read = read_lead(digitizer, image, region, scale, (False, False))
+    assert np.nanmax(read.signal.amplitude_mv) == pytest.approx(1.1, abs=0.05)
+    assert not read.signal.doubts
+
+
+def test_a_wave_too_high_to_be_one_is_a_doubt():
+    """It goes on 60 mm above what the maps show of it."""
+    image = np.full((1000, 810, 3), 255, np.uint8)
+    line = np.array([[20, 950], [380, 950], [400, 200], [420, 950], [780, 950]])
+    cv2.polylines(image, [line], False, (0, 0, 0), 2, cv2.LINE_AA)
+    region = LeadRegion("I", 0, 0, 20, 780, 920, 955, 950)
+    scale = GridScale(PX_PER_MM, PX_PER_MM, 1.0)
+    read = read_lead(RefinedDigitizer(DarkInk()), image, region, scale, (False, False))
+    assert any("reach the edge" in doubt for doubt in read.signal.doubts)
+
+
+def test_ink_of_a_wave_that_no_lead_follows_is_found():
+    """
+    A line along row 100 of the maps with a wave 8 mm high upon it, a name 2.5 mm high, a bar at its end.
+
+    Of the wave 0.6 mm, half of the trace's own width, count as the trace.
+    """
+    ink = np.zeros((200, 440), np.float32)
+    ink[100, 20:420] = 1
+    ink[68:101, 200] = 1  # the wave
+    ink[80:90, 100:110] = 1  # the name
+    ink[60:140, 420] = 1  # the bar
+    blank = np.zeros_like(ink)
+    heat = np.zeros((len(NAME_CLASSES), *ink.shape), np.float32)
+    maps = PageMaps(ink, blank, blank, blank, blank, heat, (2.0, 2.0))  # the sheet has twice as many px
+    region = LeadRegion("I", 0, 0, 40, 840, 0, 10, 5)
+
+    def along(row_px: np.ndarray) -> ReadLead:
+        n = len(row_px)
+        signal = LeadSignal(np.zeros(n), 500.0, np.ones(n), SCALE, row_px, start_px=0.0)
+        return ReadLead(region, signal, left=40, top=0)
+
+    flat = np.full(800, 200.5)
+    assert unread_ink_mm(maps, [along(flat)]) == [pytest.approx(7.4, abs=0.25)]
+    followed = flat.copy()
+    followed[360:363] = (200.5, 136.5, 200.5)
+    assert unread_ink_mm(maps, [along(followed)]) == []
+    assert any(
+        "not followed (up to 8 mm)" in d for d in doubts_of([recorded("I", beats(0, 3))], unread_mm=(8.0,))
+    )
+
+
 def test_a_strip_is_the_lead_that_it_repeats():
     leads = [
         lead("I", 0, 80, beats(0, 2.498, 0.1), 0, until=580),
@@ -147,9 +218,14 @@ def recorded(name: str, values: np.ndarray) -> RecordedLead:
     return RecordedLead(name, signal, 0.0, (len(values) - 1) / 500)
 
 
-def doubts_of(leads: list[RecordedLead], layout: str = "3x1", lost: tuple[str, ...] = ()) -> list[str]:
+def doubts_of(
+    leads: list[RecordedLead],
+    layout: str = "3x1",
+    lost: tuple[str, ...] = (),
+    unread_mm: tuple[float, ...] = (),
+) -> list[str]:
     regions = tuple(LeadRegion(one.name, k, 0, 0, 1, 0, 1, 0) for k, one in enumerate(leads))
-    return judged_page(leads, {}, RasterLayout(layout, regions, ()), lost, 500.0)[1]
+    return judged_page(leads, {}, RasterLayout(layout, regions, ()), lost, unread_mm, 500.0)[1]
 
 
 def test_a_lead_that_reads_as_a_straight_line_is_a_doubt():
@@ -180,5 +256,10 @@ def test_a_page_without_traces_is_refused():
 
     with pytest.raises(PageError, match="no trace"):
         _require_page(RasterLayout("", (), ()))
+    rows = tuple(Row(float(k), np.ones((2, 2), bool)) for k in range(17))
+    pair = (LeadRegion("I", 0, 0, 0, 1, 0, 1, 0), LeadRegion("II", 1, 0, 0, 1, 0, 1, 0))
+    _require_page(RasterLayout("2x1", pair, rows[:16]))
+    with pytest.raises(PageError, match="17 rows"):
+        _require_page(RasterLayout("17x1", pair, rows))
     with pytest.raises(PageError, match="one lead"):
         _require_page(RasterLayout("1x1", (LeadRegion("I", 0, 0, 0, 1, 0, 1, 0),), ()))

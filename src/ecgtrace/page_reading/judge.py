@@ -20,6 +20,7 @@ def judged_page(
     again: Mapping[str, Sequence[LeadSignal]],
     layout: RasterLayout,
     lost: Sequence[str],
+    unread_mm: Sequence[float],
     fs_hz: float,
 ) -> tuple[list[Check], list[str]]:
     """
@@ -33,6 +34,8 @@ def judged_page(
     layout : RasterLayout
     lost : sequence of str
         Leads that could not be read.
+    unread_mm : sequence of float
+        Heights of ink of traces that no lead follows (`left_over.unread_ink_mm`).
     fs_hz : float
 
     Returns
@@ -55,6 +58,9 @@ def judged_page(
     rate = checks.heart_rate(leads)
     found += [rate] if rate else []
     doubts += [f"{c.name}: {c.value:g} {c.unit} (limit {c.limit:g})" for c in found if not c.ok]
+    if unread_mm:
+        what = "a wave" if len(unread_mm) == 1 else f"{len(unread_mm)} waves"
+        doubts.append(f"ink of {what} was not followed (up to {max(unread_mm):.0f} mm)")
     doubts += _names(layout)
     unknown = sum(lead.name.startswith("unknown_") for lead in leads)
     if unknown and not any("name" in doubt for doubt in doubts):

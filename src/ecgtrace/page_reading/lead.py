@@ -13,6 +13,8 @@ from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 
 _PAD_Y_MM = 1.5  # above and below the ink that the map shows: thin peaks are weak on it
+_CUT_MM = 1.2  # a whole wave stays as far from the piece's edge as the pad is, less half a line
+_MORE_MM, _TRIES = 6.0, 6  # 3 cm at the most: from row to row, and half of it again
 _PAD_X_MM = 1.5  # beside a lead where paper is
 _BEYOND_S = 0.01  # behind the end that the maps show, to a quarter of a millimetre, a trace may go on
 _LOST_MM = 4.0  # of a trace beside a bar or a name that the maps may lack
@@ -102,13 +104,21 @@ def read_lead(
     # Near a bar or a name the maps lose the trace: the picture has it up to where the next lead begins.
     end = min(region.until, region.end + _LOST_MM * scale.px_per_mm_x) if beside[1] else region.end
     left, right = max(0, round(region.start - pads[0])), min(width, round(end + pads[1]) + 1)
-    pad_y = _PAD_Y_MM * scale.px_per_mm_y
-    top, bottom = max(0, round(region.top - pad_y)), min(height, round(region.bottom + pad_y) + 1)
-    piece = np.ascontiguousarray(image[top:bottom, left:right])
+    pad, near, more = (mm * scale.px_per_mm_y for mm in (_PAD_Y_MM, _CUT_MM, _MORE_MM))
+    top, bottom = max(0, round(region.top - pad)), min(height, round(region.bottom + pad) + 1)
     fixed = replace(digitizer, grid=lambda _: scale, px_per_mm=None, deskew=False)
-    signal = fixed(piece)
+    for _ in range(_TRIES):
+        piece = np.ascontiguousarray(image[top:bottom, left:right])
+        signal = fixed(piece)
+        # A wave that ends at the piece's edge goes on: the maps gave its end to another row, or to none.
+        above = top > 0 and float(np.nanmin(signal.row_px)) < near
+        below = bottom < height and float(np.nanmax(signal.row_px)) > len(piece) - 1 - near
+        if not (above or below):
+            break
+        top, bottom = max(0, round(top - above * more)), min(height, round(bottom + below * more))
+    cut = "its waves reach the edge of what was taken for its row" if above or below else ""
     # Of the checks of a single lead the others suppose that nothing else is in its picture.
-    doubts = filter(None, (is_straight(signal, piece),))
+    doubts = filter(None, (is_straight(signal, piece), cut))
     return ReadLead(region, replace(signal, doubts=(*signal.doubts, *doubts)), left, top)
 
 

@@ -17,6 +17,7 @@ from ecgtrace.page_reading.axis import PlacedLead, place_leads
 from ecgtrace.page_reading.calibrate import calibrate, find_pulses
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead, read_lead, to_sheet
+from ecgtrace.page_reading.left_over import unread_ink_mm
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.reading import Paper
 from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_order
@@ -31,6 +32,7 @@ NO_TRACES = "no trace of an ECG was found on the page"
 _TURNS = (0, 180, 90, 270)
 _NAMES_SURE = 3.0  # sum of scores of names at which a page is upright, and no other turn is tried
 _LEAST_SCORE = 0.15  # of a name: orders tell what is hard to read (`layout.orders`)
+_MOST_ROWS = 16  # twelve leads and three strips are the most that recorders print
 _BREAK_MM = 3.0  # from where a column ends to where the maps let the next begin
 _ALIKE_MM = 0.4  # of the ends of the leads of a column
 _GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
@@ -115,7 +117,8 @@ class PageReader:
         leads, lost = self._leads(sheet, maps, layout, calibrated[0])
         if not leads:
             raise PageError("traces were found, but none could be read: " + "; ".join(lost))
-        return assemble(sheet, layout, leads, calibrated, lost, self.fs_hz)
+        unread_mm = unread_ink_mm(maps, leads)
+        return assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
 
     def _upright(self, sheet: Sheet) -> tuple[Sheet, PageMaps, list[FoundName]]:
         """Turn the sheet the way in which its names can be read."""
@@ -183,6 +186,11 @@ def _require_page(layout: RasterLayout) -> None:
         raise PageError(NO_TRACES)
     if len(layout.regions) == 1:
         raise PageError(ONE_LEAD)
+    if len(layout.rows) > _MOST_ROWS:
+        raise PageError(
+            f"the layout of the page was not understood: {len(layout.rows)} rows of traces seem to be on it; "
+            "lay it flat, scan it, or cut out single leads"
+        )
 
 
 def assemble(
@@ -191,6 +199,7 @@ def assemble(
     leads: Sequence[ReadLead],
     calibrated: tuple[Calibration, Sequence[str], Sequence[str]],
     lost: Sequence[str],
+    unread_mm: Sequence[float],
     fs_hz: float,
 ) -> Recording:
     """
@@ -215,7 +224,7 @@ def assemble(
     names = sorted(by_name, key=lead_order)
     recorded = [_recorded(name, by_name[name][0], sheet) for name in names]
     again = {name: [part.signal for part in by_name[name][1:]] for name in names}
-    checks, doubts = judged_page(recorded, again, layout, lost, fs_hz)
+    checks, doubts = judged_page(recorded, again, layout, lost, unread_mm, fs_hz)
     return Recording(
         tuple(recorded),
         layout.name,
