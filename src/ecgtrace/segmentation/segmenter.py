@@ -1,5 +1,6 @@
 """A trained network as a function from a picture to the probability of each pixel."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +19,7 @@ from ecgtrace.segmentation.weights import WeightsCard, fingerprint, load_weights
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-class WindowedSegmenter:
+class WindowedSegmenter(ABC):
     """
     What segmenters share: long leads are seen through windows, and weights come with a card.
 
@@ -67,8 +68,9 @@ class WindowedSegmenter:
         shown = [self._segment(image[:, left:right]) for left, right in parts]
         return np.concatenate([part.reshape(-1, height, part.shape[-1]) for part in shown], axis=2)
 
+    @abstractmethod
     def _segment(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        raise NotImplementedError
+        """Return the probability of a picture of one window."""
 
     @property
     def card(self) -> WeightsCard:
