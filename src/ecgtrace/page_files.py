@@ -14,6 +14,7 @@ from ecgtrace.inputs import OVERLAY_SUFFIX, InputFile
 from ecgtrace.page_reading.read import METHOD as READ_BY_NETWORK
 from ecgtrace.page_reading.read import PageReader
 from ecgtrace.recording import Recording
+from ecgtrace.stages import stage, watching
 from ecgtrace.vector.calibration import PaperChoice
 from ecgtrace.vector.read import read_vectors
 from ecgtrace.writers import formats as writers
@@ -59,7 +60,8 @@ def read_recording(
     if page.recording is not None:
         return page.recording
     if page.vectors is not None:
-        return read_vectors(page, given=choice)
+        with stage("vectors"):
+            return read_vectors(page, given=choice)
     if reader is None or page.image is None:
         raise PageError(NO_READER)
     recording = reader(page.image, page.dpi, choice)
@@ -78,13 +80,24 @@ def read_file_page(
     PageError, InputImageError
         As `read_recording` and `documents.read.read_page`.
     """
-    page = read_page(path, number)
+    with watching() as watch:
+        recording = _read_file_page(path, number, choice, reader)
+    return replace(recording, stage_seconds=watch.seconds)
+
+
+def _read_file_page(
+    path: Path, number: int, choice: PaperChoice | None, reader: PageReader | None
+) -> Recording:
+    with stage("file"):
+        page = read_page(path, number)
     if page.vectors is None or reader is None:
         return read_recording(page, choice, reader)
     try:
         return read_recording(page, choice, reader)
     except NoTracesError:
-        return read_recording(read_page_picture(path, number), choice, reader)
+        with stage("file"):
+            page = read_page_picture(path, number)
+        return read_recording(page, choice, reader)
 
 
 def digitize_page(

@@ -4,6 +4,7 @@ What a page gives: leads on one time axis, how time and voltage were found, and 
 Frozen dataclasses that check themselves, as those of `types`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -132,6 +133,8 @@ class Recording:
         Of places on the page: `pt` (1/72 inch from the top left corner of the page as shown) or `px`.
     page, page_count : int
         Which page of the file, from 1, and how many it has.
+    stage_seconds : mapping of str to float
+        How long each stage of the reading took (`stages`); together the whole.
     """
 
     leads: tuple[RecordedLead, ...] = field(repr=False)
@@ -145,6 +148,7 @@ class Recording:
     unit: str = "pt"
     page: int = 1
     page_count: int = 1
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if bool(self.leads) == bool(self.failure):

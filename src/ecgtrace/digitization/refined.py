@@ -20,6 +20,7 @@ from ecgtrace.digitization.scale import find_scale
 from ecgtrace.digitization.skew import Upright, upright
 from ecgtrace.digitization.stroke import DEFAULT_FIT, FitOptions, Stroke, fit_stroke, laid_evenly
 from ecgtrace.errors import ConfigError, TraceNotFoundError
+from ecgtrace.stages import stage
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S, px_to_s
 
@@ -135,7 +136,10 @@ class RefinedDigitizer:
         scan = upright(image) if self.deskew else Upright(image, np.eye(2, 3), 0.0)
         scale = self.find_scale(scan.image)
         ink = self.find_ink(image, scan, scale)
-        return self.read_off(self.explain(ink, scale), scale, scan, image.shape[1])
+        with stage("fit"):
+            found = self.explain(ink, scale)
+        with stage("samples"):
+            return self.read_off(found, scale, scan, image.shape[1])
 
     def find_scale(self, image: NDArray[np.uint8]) -> GridScale:
         """Find the scale of the paper (`scale.find_scale`), unless `px_per_mm` gives it."""
@@ -148,12 +152,14 @@ class RefinedDigitizer:
         if self.segmenter is None:
             raise ConfigError("this digitizer has no network; give it a segmenter")
         duration_s = px_to_s(image.shape[1], scale.px_per_mm_x)
-        channels = self.segmenter.channels(image, duration_s=duration_s)
+        with stage("crops_ink"):
+            channels = self.segmenter.channels(image, duration_s=duration_s)
         if scan.angle_deg:
             size = (scan.image.shape[1], scan.image.shape[0])
             channels = np.stack([cv2.warpAffine(part, scan.matrix, size) for part in channels])
         other = channels[1] if len(channels) > 1 else None
-        return InkMap(ink_density(scan.image, channels.max(axis=0)), channels[0], other)
+        with stage("density"):
+            return InkMap(ink_density(scan.image, channels.max(axis=0)), channels[0], other)
 
     def explain(self, ink: InkMap, scale: GridScale) -> Explained:
         """
@@ -176,7 +182,8 @@ class RefinedDigitizer:
         shape = (ink.density.shape[0], ink.density.shape[1])
         others = np.zeros(shape, np.float32)
         step_px = self._step_px(scale)
-        line = self.start(ink, step_px)
+        with stage("path"):
+            line = self.start(ink, step_px)
         if self.fit is None:
             return Explained(line, (), ink, others)
         first, last = ink.extent

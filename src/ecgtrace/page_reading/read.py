@@ -22,6 +22,7 @@ from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.reading import Paper
 from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_order
 from ecgtrace.sheet import Sheet, find_sheet
+from ecgtrace.stages import stage
 from ecgtrace.types import FloatArray, GridScale
 from ecgtrace.units import LEADS
 from ecgtrace.vector.calibration import PaperChoice
@@ -110,10 +111,14 @@ class PageReader:
         GridNotFoundError
             If nothing tells the scale.
         """
-        sheet, maps, names = self._upright(find_sheet(image, dpi=dpi, px_per_mm=px_per_mm))
-        layout = find_regions(maps, names)
-        _require_page(layout)
-        calibrated = calibrate(sheet, find_pulses(maps), given or PaperChoice())
+        with stage("sheet"):
+            sheet = find_sheet(image, dpi=dpi, px_per_mm=px_per_mm)
+        with stage("page_ink"):
+            sheet, maps, names = self._upright(sheet)
+        with stage("layout"):
+            layout = find_regions(maps, names)
+            _require_page(layout)
+            calibrated = calibrate(sheet, find_pulses(maps), given or PaperChoice())
         leads, lost = self._leads(sheet, maps, layout, calibrated[0])
         if not leads:
             raise PageError("traces were found, but none could be read: " + "; ".join(lost))

@@ -24,6 +24,7 @@ def facts(recording: Recording) -> dict[str, Any]:
         "checks": [asdict(check) for check in recording.checks],
         "doubts": list(recording.doubts),
         "notes": list(recording.notes),
+        "stage_seconds": {name: round(seconds, 4) for name, seconds in recording.stage_seconds.items()},
     }
 
 
