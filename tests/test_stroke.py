@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import erfc
 
 from ecgtrace.digitization.ink_path import cheapest_path, expected_rows, explaining_path, reach_tips
 from ecgtrace.digitization.skew import find_skew, upright
@@ -37,6 +38,29 @@ def test_a_stroke_is_found_from_a_rough_start(half_width):
     error = np.interp(truth.x_px, found.x_px, found.y_px) - truth.y_px
     assert np.quantile(np.abs(error), 0.8) < 0.2
     assert found.half_width_px == pytest.approx(half_width, abs=0.05)
+
+
+@pytest.mark.parametrize("joins", [False, True])
+def test_a_stroke_covers_what_lies_within_its_width(joins):
+    """Against the distance of every pixel to every segment of a line that bends sharply."""
+    rng = np.random.default_rng(1)
+    x = np.cumsum(rng.uniform(0.4, 3.0, 40)) + 5
+    y = 40 + rng.normal(0, 12, 40)
+    stroke = Stroke(x, y, 1.5, 1.3, 0.6, joins=joins)
+    rows, columns = np.mgrid[:90, :90]
+    start, along = np.stack([x, y], 1)[:-1], np.diff(np.stack([x, y], 1), axis=0)
+    off = np.stack([columns, rows], -1)[:, :, None] - start
+    place = np.clip((off * along).sum(-1) / (along**2).sum(-1), 0, 1)
+    distance = np.linalg.norm(off - place[..., None] * along, axis=-1)
+    nearest = distance.argmin(axis=2)
+    at = np.take_along_axis(place, nearest[..., None], 2)[..., 0]
+    end = ((nearest == 0) & (at == 0)) | ((nearest == len(along) - 1) & (at == 1))
+    rounded = end | (((at == 0) | (at == 1)) & joins)
+    near = distance.min(axis=2)
+    true = 0.5 * erfc((near - np.where(rounded, 1.3, 1.5)) / (np.sqrt(2) * 0.6))
+    inside = near < 1.5 + 3 * 0.6
+    np.testing.assert_allclose(stroke.coverage((90, 90))[inside], true[inside], atol=1e-5)
+    assert (stroke.coverage((90, 90))[~inside] == 0).all()
 
 
 def test_a_tip_half_a_line_width_inside_the_ink_is_found():

@@ -13,16 +13,16 @@ References
        Lecture Notes in Mathematics 630, 1978. https://doi.org/10.1007/BFb0067700
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from itertools import count
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, solveh_banded
 
-from ecgtrace.digitization.stroke_sums import REACH_EDGES, Canvas, accumulate, cover, find_nearest
+from ecgtrace.digitization.stroke_steps import take_steps
+from ecgtrace.digitization.stroke_sums import REACH_EDGES, Canvas, cover, find_nearest
 from ecgtrace.types import FloatArray
+
+_REACH = 0.4  # of the distance of two vertices, that one may leave its place along x
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,13 +143,55 @@ def fit_stroke(
     ink = np.ascontiguousarray(ink, np.float32)
     claim = np.ascontiguousarray(claim, np.float32)
     others = np.zeros_like(ink) if others is None else np.ascontiguousarray(others, np.float32)
-    ends = (float(stroke.y_px[0]), float(stroke.y_px[-1]))
-    fit = _Fit(ink, claim, others, options, free_ends, stroke.x_px.copy(), ends, Canvas.of(ink.shape))
+    fit = _Fit((ink, claim, others), options, stroke, free_ends)
     final_edge = stroke.edge_px
     for edge in options.coarse_edges_px:
         if edge > final_edge:
-            stroke = fit.run(replace(stroke, edge_px=edge), options.coarse_steps, free=False)
-    return fit.run(replace(stroke, edge_px=final_edge), options.steps, free=True)
+            stroke = fit(replace(stroke, edge_px=edge), options.coarse_steps, is_free=False)
+    return fit(replace(stroke, edge_px=final_edge), options.steps, is_free=True)
+
+
+class _Fit:
+    """Takes steps from a stroke; what they share is made once."""
+
+    def __init__(
+        self,
+        data: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
+        options: FitOptions,
+        start: Stroke,
+        free_ends: tuple[bool, bool],
+    ) -> None:
+        self._data, self._options = data, options
+        self._grid = start.x_px.copy()
+        self._ends = (float(start.y_px[0]), float(start.y_px[-1]))
+        self._held = (not free_ends[0], not free_ends[1])
+        self._canvas = Canvas.of((data[0].shape[0], data[0].shape[1]))
+        self._turn = 0
+
+    def __call__(self, stroke: Stroke, steps: int, is_free: bool) -> Stroke:
+        x, y = (np.array(values, np.float64) for values in (stroke.x_px, stroke.y_px))
+        shape = np.array([stroke.half_width_px, stroke.cap_px, stroke.edge_px, stroke.darkness])
+        self._turn = take_steps(
+            self._data,
+            x,
+            y,
+            shape,
+            stroke.joins,
+            self._grid,
+            self._ends,
+            self._held,
+            (float(self._options.corner_weight), float(self._options.tether_weight)),
+            _REACH * float(np.diff(self._grid[:3]).min()),
+            float(self._options.tolerance),
+            steps,
+            is_free,
+            self._turn,
+            tuple(self._canvas),
+        )
+        half_width, cap, edge, darkness = shape.tolist()
+        return replace(
+            stroke, x_px=x, y_px=y, half_width_px=half_width, cap_px=cap, edge_px=edge, darkness=darkness
+        )
 
 
 def laid_evenly(
@@ -206,140 +248,3 @@ def misfit(
     residual = ink - model
     near = model > 0  # ink elsewhere is no stroke's that could reach it
     return float((np.where(residual > 0, claim, 1.0) * residual**2)[near].sum())
-
-
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    ink: NDArray[np.float32]
-    claim: NDArray[np.float32]
-    others: NDArray[np.float32]
-    options: FitOptions
-    free_ends: tuple[bool, bool]
-    grid: FloatArray
-    ends: tuple[float, float]
-    canvas: Canvas
-    turns: Iterator[int] = field(default_factory=lambda: count(1))
-
-    @property
-    def reach_px(self) -> float:
-        """How far a vertex may leave its place on the grid along x."""
-        return 0.4 * float(np.diff(self.grid[:3]).min())
-
-    def sums(self, stroke: Stroke) -> tuple[float, FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Return cost, and matrix and right side of the normal equations of vertices and shape."""
-        n = len(stroke.x_px)
-        normal, gradient = np.zeros((5, 2 * n)), np.zeros(2 * n)
-        shape_normal, shape_gradient = np.zeros((6, 6)), np.zeros(6)
-        cost = accumulate(
-            self.ink,
-            self.claim,
-            self.others,
-            stroke.x_px,
-            stroke.y_px,
-            stroke.half_width_px,
-            stroke.cap_px,
-            stroke.edge_px,
-            stroke.darkness,
-            stroke.joins,
-            normal,
-            gradient,
-            shape_normal,
-            shape_gradient,
-            next(self.turns),
-            *self.canvas,
-        )
-        bends, _, _ = _bends(stroke)
-        cost += 2 * self.options.corner_weight * np.sqrt(bends**2 + _BEND_PX**2).sum()
-        cost += self.options.tether_weight * ((stroke.x_px - self.grid)[1:-1] ** 2).sum()
-        return cost, normal, gradient, shape_normal, shape_gradient
-
-    def run(self, stroke: Stroke, steps: int, free: bool) -> Stroke:
-        """Take damped Gauss-Newton steps until none helps; vertices and shape by turns."""
-        damping = 1e-3
-        sums = self.sums(stroke)
-        for _ in range(steps):
-            before = sums[0]
-            for _ in range(6):  # damp more until a step helps
-                trial = self._move(stroke, sums[1], sums[2], damping, free)
-                trial_sums = self.sums(trial)
-                if trial_sums[0] <= sums[0]:
-                    stroke, sums = trial, trial_sums
-                    damping = max(damping / 5, 1e-7)
-                    break
-                damping *= 8
-            if free:
-                trial = self._reshape(stroke, sums[3], sums[4])
-                trial_sums = self.sums(trial)
-                if trial_sums[0] <= sums[0]:
-                    stroke, sums = trial, trial_sums
-            if before - sums[0] < self.options.tolerance * sums[0]:
-                break
-        return stroke
-
-    def _move(
-        self, stroke: Stroke, normal: FloatArray, gradient: FloatArray, damping: float, free: bool
-    ) -> Stroke:
-        """Return the stroke after one step of its vertices."""
-        bands, right = normal.copy(), gradient.copy()
-        bends, before, after = _bends(stroke)
-        weight = self.options.corner_weight / np.sqrt(bends**2 + _BEND_PX**2)
-        factors = (before, -np.ones_like(before), after)
-        for i, factor in enumerate(factors):
-            right[1 + 2 * i : 1 + 2 * (i + len(bends)) : 2] -= 2 * factor * weight * bends
-            for j in range(i + 1):
-                at = slice(1 + 2 * j, 1 + 2 * (j + len(bends)), 2)
-                bands[2 * (i - j), at] += 2 * factor * factors[j] * weight
-        tether = np.full(len(stroke.x_px), self.options.tether_weight if free else _HELD)
-        tether[[0, -1]] = _HELD  # the ends move with the shape
-        bands[0, ::2] += tether
-        right[::2] -= tether * (stroke.x_px - self.grid) * (tether < _HELD)
-        bands[0] += damping * (bands[0] + 1.0) + 1e-4
-        try:
-            step = solveh_banded(bands, right, lower=True)
-        except LinAlgError:
-            return stroke
-        limit = 4.0 if free else 20.0
-        x = stroke.x_px + np.clip(step[::2], -0.3, 0.3)
-        # Vertices keep their order.
-        inner = np.clip(x[1:-1], self.grid[1:-1] - self.reach_px, self.grid[1:-1] + self.reach_px)
-        x[1:-1] = inner
-        x[0] = min(x[0], x[1] - _SHORTEST_PX)
-        x[-1] = max(x[-1], x[-2] + _SHORTEST_PX)
-        y = stroke.y_px + np.clip(step[1::2], -limit, limit)
-        # The ends stay near their start: nothing but a corner would keep them from other print beside them.
-        leeway = stroke.half_width_px + 1
-        y[0] = np.clip(y[0], self.ends[0] - leeway, self.ends[0] + leeway)
-        y[-1] = np.clip(y[-1], self.ends[1] - leeway, self.ends[1] + leeway)
-        return replace(stroke, x_px=x, y_px=y)
-
-    def _reshape(self, stroke: Stroke, normal: FloatArray, gradient: FloatArray) -> Stroke:
-        matrix = np.tril(normal) + np.tril(normal, -1).T + np.diag(0.01 * np.diag(normal) + 1e-3)
-        held = ~np.array([True, True, True, True, *self.free_ends])
-        matrix[held] = matrix[:, held] = 0
-        matrix[held, held] = 1
-        step = np.clip(np.linalg.solve(matrix, np.where(held, 0, gradient)), -0.3, 0.3)
-        x = stroke.x_px.copy()
-        x[0] = min(x[0] + step[4], x[1] - _SHORTEST_PX)
-        x[-1] = max(x[-1] + step[5], x[-2] + _SHORTEST_PX)
-        half_width = float(np.clip(stroke.half_width_px + step[0], 0.3, 30))
-        return replace(
-            stroke,
-            x_px=x,
-            half_width_px=half_width,
-            cap_px=float(np.clip(stroke.cap_px + step[1], half_width - 0.4, half_width + 0.1)),
-            edge_px=float(np.clip(stroke.edge_px + step[2], 0.2, 6)),
-            darkness=float(np.clip(stroke.darkness + step[3], 0.3, 1.3)),
-        )
-
-
-def _bends(stroke: Stroke) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """How far each inner vertex lies off the chord of its neighbours, and their shares in the chord."""
-    x, y = stroke.x_px, stroke.y_px
-    before = (x[2:] - x[1:-1]) / (x[2:] - x[:-2])
-    after = 1 - before
-    return before * y[:-2] + after * y[2:] - y[1:-1], before, after
-
-
-_BEND_PX = 0.15  # bends below it are squared, above it their absolute value counts
-_SHORTEST_PX = 0.1  # of a segment at an end
-_HELD = 1e6
