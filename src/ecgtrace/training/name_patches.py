@@ -100,6 +100,7 @@ def _nowhere(page: TrainingPage, names: FloatArray, count: int, rng: np.random.G
     points = points[rng.permutation(len(points))]
     if len(names):
         apart = np.abs(points[:, None] - names[None]) / per_mm
-        points = points[~(apart <= _FAR_MM).all(axis=2).any(axis=1)]
+        near = np.asarray((apart <= _FAR_MM).all(axis=2))
+        points = points[~near.any(axis=1)]
     # A page that is all names has no such place; then the same few come again.
     return points[np.arange(count) % len(points)] if len(points) else np.zeros((0, 2))
