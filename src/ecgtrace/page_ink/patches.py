@@ -10,7 +10,7 @@ from ecgtrace.types import FloatArray
 
 _SURE = 0.4  # of text on the maps: a place too many costs a millisecond, one too few a name
 _LETTER_GAP_MM = 1.2
-_HEIGHT_MM, _WIDTH_MM = (0.9, 6.0), (0.3, 12.0)  # of what can be a name
+_HEIGHT_MM, _WIDTH_MM = (0.9, 6.0), (0.2, 12.0)  # of what can be a name
 _MOST = 160  # of words on a page that is a form; they are read in a quarter of a second
 
 

@@ -52,6 +52,21 @@ class MapsOf(Protocol):
         ...
 
 
+class NamesOf(Protocol):
+    """The name network, or what stands for it."""
+
+    @property
+    def model(self) -> str:
+        """Name of the network and hash of its weights."""
+        ...
+
+    def __call__(
+        self, image: NDArray[np.uint8], px_per_mm_x: float, px_per_mm_y: float, maps: PageMaps
+    ) -> list[FoundName]:
+        """Return the printed names of a sheet, in px of its maps."""
+        ...
+
+
 @dataclass(frozen=True)
 class PageReader:
     """
@@ -60,13 +75,16 @@ class PageReader:
     Attributes
     ----------
     network : MapsOf
-        Tells traces, pulses, bars and names.
+        Tells traces, pulses, bars and where names stand.
     digitizer : RefinedDigitizer
         Reads each lead.
+    names : NamesOf, optional
+        Reads the names; without it they are what the maps say.
     """
 
     network: MapsOf
     digitizer: RefinedDigitizer
+    names: NamesOf | None = None
 
     @property
     def fs_hz(self) -> float:
@@ -76,7 +94,8 @@ class PageReader:
     @property
     def model(self) -> str:
         """Names of the networks and hashes of their weights."""
-        return f"{self.network.model} {self.digitizer.model}"
+        networks = (self.network, *([self.names] if self.names is not None else []), self.digitizer)
+        return " ".join(network.model for network in networks)
 
     def __call__(
         self,
@@ -126,7 +145,7 @@ class PageReader:
         for turn in _TURNS:
             turned = sheet.turned(turn // 90)
             maps = self.network(turned.image, turned.px_per_mm_x, turned.px_per_mm_y)
-            names = names_found(maps, _LEAST_SCORE)
+            names = self._names(turned, maps)
             score = sum(name.score for name in names)
             if best is None or score > best[0]:
                 best = (score, turned, maps, names)
@@ -134,6 +153,11 @@ class PageReader:
                 break
         assert best is not None
         return best[1:]
+
+    def _names(self, sheet: Sheet, maps: PageMaps) -> list[FoundName]:
+        if self.names is None:
+            return names_found(maps, _LEAST_SCORE)
+        return self.names(sheet.image, sheet.px_per_mm_x, sheet.px_per_mm_y, maps)
 
     def _leads(
         self, sheet: Sheet, maps: PageMaps, layout: RasterLayout, calibration: Calibration
