@@ -18,6 +18,7 @@ from ecgtrace.page_reading.calibrate import calibrate, find_pulses
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead, read_lead, to_sheet
 from ecgtrace.page_reading.left_over import unread_ink_mm
+from ecgtrace.page_reading.pulse_edge import pulse_before
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.reading import Paper
 from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_order
@@ -25,6 +26,7 @@ from ecgtrace.sheet import Sheet, find_sheet
 from ecgtrace.types import FloatArray, GridScale
 from ecgtrace.units import LEADS
 from ecgtrace.vector.calibration import PaperChoice
+from ecgtrace.vector.lines import Pulse
 
 METHOD = "page"
 ONE_LEAD = "the picture shows one lead; read it with content=lead"
@@ -132,8 +134,9 @@ class PageReader:
         sheet, maps, names = self._upright(find_sheet(image, dpi=dpi, px_per_mm=px_per_mm))
         layout = find_regions(maps, names)
         _require_page(layout)
-        calibrated = calibrate(sheet, find_pulses(maps), given or PaperChoice())
-        leads, lost = self._leads(sheet, maps, layout, calibrated[0])
+        pulses = find_pulses(maps)
+        calibrated = calibrate(sheet, pulses, given or PaperChoice())
+        leads, lost = self._leads(sheet, maps, layout, calibrated[0], pulses)
         if not leads:
             raise PageError("traces were found, but none could be read: " + "; ".join(lost))
         unread_mm = unread_ink_mm(maps, leads)
@@ -160,7 +163,12 @@ class PageReader:
         return self.names(sheet.image, sheet.px_per_mm_x, sheet.px_per_mm_y, maps)
 
     def _leads(
-        self, sheet: Sheet, maps: PageMaps, layout: RasterLayout, calibration: Calibration
+        self,
+        sheet: Sheet,
+        maps: PageMaps,
+        layout: RasterLayout,
+        calibration: Calibration,
+        pulses: Sequence[Pulse],
     ) -> tuple[list[ReadLead], list[str]]:
         assert calibration.speed_mm_per_s is not None and calibration.gain_mm_per_mv is not None
         kind = Paper(calibration.speed_mm_per_s, calibration.gain_mm_per_mv)
@@ -179,7 +187,8 @@ class PageReader:
                     placed = replace(placed, start=edge_px)
                 beside = (column > 0 and edge_px is not None, np.isfinite(region.until))
                 try:
-                    lead = read_lead(digitizer, sheet.image, placed, scale, beside)
+                    pulse = pulse_before(sheet.image, placed, pulses, scale)
+                    lead = read_lead(digitizer, sheet.image, placed, scale, beside, pulse)
                 except EcgTraceError as error:
                     name = region.name or "a lead without a name"
                     lost.append(f"{name} in row {region.row + 1}: {error}")
