@@ -76,7 +76,7 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
     """
     per_s = px_per_mm * speed_mm_per_s
     columns = sorted({lead.region.column for lead in leads})
-    origin = float(np.median([lead.start_px for lead in leads if lead.region.column == columns[0]]))
+    origin = float(np.median([lead.time0_px for lead in leads if lead.region.column == columns[0]]))
     origins = {columns[0]: origin}
     for before, column in pairwise(columns):
         own = [lead for lead in leads if lead.region.column == column]

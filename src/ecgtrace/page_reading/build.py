@@ -28,7 +28,7 @@ def page_reader(digitizer: Any, weights: str = "shipped", device: str = "auto") 
 
     if not isinstance(digitizer, RefinedDigitizer):
         return None
-    return PageReader(_network(weights, device), digitizer)
+    return PageReader(_network(weights, device), digitizer, _names(device))
 
 
 @lru_cache(maxsize=2)  # weights are read once, however many pages come
@@ -36,3 +36,10 @@ def _network(weights: str, device: str) -> Any:
     from ecgtrace.page_ink.network import PageNetwork  # torch is slow to import
 
     return PageNetwork(weights, device)
+
+
+@lru_cache(maxsize=1)
+def _names(device: str) -> Any:
+    from ecgtrace.page_ink.name_reader import NameReader  # torch is slow to import
+
+    return NameReader(device=device)

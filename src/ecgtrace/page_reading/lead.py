@@ -1,5 +1,6 @@
 """One lead of a page: its piece of the picture cut out and read, in px of the sheet."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.digitization.verdict import is_straight
 from ecgtrace.layout.regions import LeadRegion
 from ecgtrace.page_ink.maps import PageMaps
+from ecgtrace.page_reading.pulse_edge import Behind
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 
 _PAD_Y_MM = 1.5  # above and below the ink that the map shows: thin peaks are weak on it
@@ -19,6 +21,7 @@ _PAD_X_MM = 1.5  # beside a lead where paper is
 _BEYOND_S = 0.01  # behind the end that the maps show, to a quarter of a millimetre, a trace may go on
 _LOST_MM = 4.0  # of a trace beside a bar or a name that the maps may lack
 _BESIDE_MM = 0.4  # where the next lead is
+_BEHIND_PX = 0.5  # the soft edge of a pulse's line
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +37,20 @@ class ReadLead:
     left : int
         Column of the sheet where the piece begins.
     top : int
+    zero_px : float or None
+        Column of the sheet where its time begins, where a pulse tells (`pulse_edge`).
     """
 
     region: LeadRegion
     signal: LeadSignal = field(repr=False)
     left: int
     top: int
+    zero_px: float | None = None
+
+    @property
+    def time0_px(self) -> float:
+        """Column of the sheet where its time begins."""
+        return self.start_px if self.zero_px is None else self.zero_px
 
     @property
     def start_px(self) -> float:
@@ -75,6 +86,7 @@ def read_lead(
     region: LeadRegion,
     scale: GridScale,
     beside: tuple[bool, bool],
+    pulse: Behind | None = None,
 ) -> ReadLead:
     """
     Read a lead.
@@ -90,6 +102,8 @@ def read_lead(
         Of the sheet.
     beside : tuple of bool
         Whether another lead ends where it begins, and whether another follows.
+    pulse : Behind, optional
+        The pulse before it.
 
     Raises
     ------
@@ -104,6 +118,8 @@ def read_lead(
     # Near a bar or a name the maps lose the trace: the picture has it up to where the next lead begins.
     end = min(region.until, region.end + _LOST_MM * scale.px_per_mm_x) if beside[1] else region.end
     left, right = max(0, round(region.start - pads[0])), min(width, round(end + pads[1]) + 1)
+    if pulse is not None:
+        left = max(left, math.ceil(pulse.ink_end_px + _BEHIND_PX))
     pad, near, more = (mm * scale.px_per_mm_y for mm in (_PAD_Y_MM, _CUT_MM, _MORE_MM))
     top, bottom = max(0, round(region.top - pad)), min(height, round(region.bottom + pad) + 1)
     fixed = replace(digitizer, grid=lambda _: scale, px_per_mm=None, deskew=False)
@@ -119,7 +135,9 @@ def read_lead(
     cut = "its waves reach the edge of what was taken for its row" if above or below else ""
     # Of the checks of a single lead the others suppose that nothing else is in its picture.
     doubts = filter(None, (is_straight(signal, piece), cut))
-    return ReadLead(region, replace(signal, doubts=(*signal.doubts, *doubts)), left, top)
+    return ReadLead(
+        region, replace(signal, doubts=(*signal.doubts, *doubts)), left, top, pulse.zero_px if pulse else None
+    )
 
 
 def on_axis(

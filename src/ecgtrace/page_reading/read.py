@@ -18,6 +18,7 @@ from ecgtrace.page_reading.calibrate import calibrate, find_pulses
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead, read_lead, to_sheet
 from ecgtrace.page_reading.left_over import unread_ink_mm
+from ecgtrace.page_reading.pulse_edge import pulse_before
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.reading import Paper
 from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_order
@@ -26,6 +27,7 @@ from ecgtrace.stages import stage
 from ecgtrace.types import FloatArray, GridScale
 from ecgtrace.units import LEADS
 from ecgtrace.vector.calibration import PaperChoice
+from ecgtrace.vector.lines import Pulse
 
 METHOD = "page"
 ONE_LEAD = "the picture shows one lead; read it with content=lead"
@@ -53,6 +55,21 @@ class MapsOf(Protocol):
         ...
 
 
+class NamesOf(Protocol):
+    """The name network, or what stands for it."""
+
+    @property
+    def model(self) -> str:
+        """Name of the network and hash of its weights."""
+        ...
+
+    def __call__(
+        self, image: NDArray[np.uint8], px_per_mm_x: float, px_per_mm_y: float, maps: PageMaps
+    ) -> list[FoundName]:
+        """Return the printed names of a sheet, in px of its maps."""
+        ...
+
+
 @dataclass(frozen=True)
 class PageReader:
     """
@@ -61,13 +78,16 @@ class PageReader:
     Attributes
     ----------
     network : MapsOf
-        Tells traces, pulses, bars and names.
+        Tells traces, pulses, bars and where names stand.
     digitizer : RefinedDigitizer
         Reads each lead.
+    names : NamesOf, optional
+        Reads the names; without it they are what the maps say.
     """
 
     network: MapsOf
     digitizer: RefinedDigitizer
+    names: NamesOf | None = None
 
     @property
     def fs_hz(self) -> float:
@@ -77,7 +97,8 @@ class PageReader:
     @property
     def model(self) -> str:
         """Names of the networks and hashes of their weights."""
-        return f"{self.network.model} {self.digitizer.model}"
+        networks = (self.network, *([self.names] if self.names is not None else []), self.digitizer)
+        return " ".join(network.model for network in networks)
 
     def __call__(
         self,
@@ -118,8 +139,9 @@ class PageReader:
         with stage("layout"):
             layout = find_regions(maps, names)
             _require_page(layout)
-            calibrated = calibrate(sheet, find_pulses(maps), given or PaperChoice())
-        leads, lost = self._leads(sheet, maps, layout, calibrated[0])
+            pulses = find_pulses(maps)
+            calibrated = calibrate(sheet, pulses, given or PaperChoice())
+        leads, lost = self._leads(sheet, maps, layout, calibrated[0], pulses)
         if not leads:
             raise PageError("traces were found, but none could be read: " + "; ".join(lost))
         unread_mm = unread_ink_mm(maps, leads)
@@ -131,7 +153,7 @@ class PageReader:
         for turn in _TURNS:
             turned = sheet.turned(turn // 90)
             maps = self.network(turned.image, turned.px_per_mm_x, turned.px_per_mm_y)
-            names = names_found(maps, _LEAST_SCORE)
+            names = self._names(turned, maps)
             score = sum(name.score for name in names)
             if best is None or score > best[0]:
                 best = (score, turned, maps, names)
@@ -140,8 +162,18 @@ class PageReader:
         assert best is not None
         return best[1:]
 
+    def _names(self, sheet: Sheet, maps: PageMaps) -> list[FoundName]:
+        if self.names is None:
+            return names_found(maps, _LEAST_SCORE)
+        return self.names(sheet.image, sheet.px_per_mm_x, sheet.px_per_mm_y, maps)
+
     def _leads(
-        self, sheet: Sheet, maps: PageMaps, layout: RasterLayout, calibration: Calibration
+        self,
+        sheet: Sheet,
+        maps: PageMaps,
+        layout: RasterLayout,
+        calibration: Calibration,
+        pulses: Sequence[Pulse],
     ) -> tuple[list[ReadLead], list[str]]:
         assert calibration.speed_mm_per_s is not None and calibration.gain_mm_per_mv is not None
         kind = Paper(calibration.speed_mm_per_s, calibration.gain_mm_per_mv)
@@ -160,7 +192,8 @@ class PageReader:
                     placed = replace(placed, start=edge_px)
                 beside = (column > 0 and edge_px is not None, np.isfinite(region.until))
                 try:
-                    lead = read_lead(digitizer, sheet.image, placed, scale, beside)
+                    pulse = pulse_before(sheet.image, placed, pulses, scale)
+                    lead = read_lead(digitizer, sheet.image, placed, scale, beside, pulse)
                 except EcgTraceError as error:
                     name = region.name or "a lead without a name"
                     lost.append(f"{name} in row {region.row + 1}: {error}")

@@ -1,0 +1,69 @@
+"""Patches of a page about places where a name may stand."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.page_ink.name_net import PATCH_MM, PATCH_PX
+from ecgtrace.types import FloatArray
+
+_SURE = 0.4  # of text on the maps: a place too many costs a millisecond, one too few a name
+_LETTER_GAP_MM = 1.2
+_HEIGHT_MM, _WIDTH_MM = (0.9, 6.0), (0.2, 12.0)  # of what can be a name
+_MOST = 160  # of words on a page that is a form; they are read in a quarter of a second
+
+
+def cut_patches(
+    image: NDArray[np.uint8], points_px: FloatArray, px_per_mm_x: float, px_per_mm_y: float
+) -> NDArray[np.uint8]:
+    """
+    Cut the surroundings of points out of a page, all at `PATCH_PX_PER_MM`.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (height, width, 3)
+        RGB.
+    points_px : ndarray of float, shape (n, 2)
+        (x, y) of the middles; (0, 0) is the centre of the first pixel.
+    px_per_mm_x, px_per_mm_y : float
+        Resolution of `image`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, 48, 112, 3)
+        Beyond the page its edge goes on.
+    """
+    half_x, half_y = PATCH_MM[1] / 2 * px_per_mm_x, PATCH_MM[0] / 2 * px_per_mm_y
+    pad_x, pad_y = int(half_x) + 2, int(half_y) + 2
+    padded = cv2.copyMakeBorder(image, pad_y, pad_y, pad_x, pad_x, cv2.BORDER_REPLICATE)
+    height, width = image.shape[:2]
+    patches = np.empty((len(points_px), *PATCH_PX, 3), np.uint8)
+    for patch, (x, y) in zip(patches, np.asarray(points_px, float), strict=True):
+        x, y = np.clip(x, 0, width - 1) + pad_x, np.clip(y, 0, height - 1) + pad_y
+        part = padded[round(y - half_y) : round(y + half_y) + 1, round(x - half_x) : round(x + half_x) + 1]
+        shrinks = part.shape[0] >= PATCH_PX[0]
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        patch[:] = cv2.resize(part, PATCH_PX[::-1], interpolation=interpolation)
+    return patches
+
+
+def words_on(maps: PageMaps) -> FloatArray:
+    """
+    Return where short words stand on a page, by its map of text.
+
+    Returns
+    -------
+    ndarray of float, shape (n, 2)
+        (x, y) of their middles in px of the maps.
+    """
+    marked = (maps.text > _SURE).astype(np.uint8)
+    gap = np.ones((1, max(1, round(_LETTER_GAP_MM * MAP_PX_PER_MM))), np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(marked, cv2.MORPH_CLOSE, gap))
+    width_mm, height_mm = (stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]] / MAP_PX_PER_MM).T
+    short = (height_mm >= _HEIGHT_MM[0]) & (height_mm <= _HEIGHT_MM[1])
+    short &= (width_mm >= _WIDTH_MM[0]) & (width_mm <= _WIDTH_MM[1])
+    short[0] = False  # the paper
+    corner = stats[short][:, [cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP]]
+    sides = stats[short][:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
+    return np.asarray(corner + (sides - 1) / 2, float)[:_MOST]
