@@ -24,7 +24,7 @@ _BEFORE_S, _BEHIND_S, _SHIFT_S = 0.2, 0.4, 0.04  # of a beat about where it is s
 
 # Limits by 120 records of PTB-XL, as rows of three and six leads at once, and as 2 to 6 rows of one lead,
 # 2.5 to 10 s each.
-_APART = 0.3  # pairs of rows that are alike and of one time agree better
+_APART = 0.5  # of 1,000 pairs of leads that are alike and of one time 999 agree better than 0.56
 _TOGETHER = 0.5  # 99 % of the pages of simultaneous leads agree better, by the median of their pairs
 _ALIKE = 0.5  # rms left between two mean beats, of the larger's own: one lead 0.4, several 0.56, at 95 %
 _LEAST_RR, _LARGEST_RR = 0.8, 1.25  # of the 5th and of the 95th percentile of the others
@@ -40,17 +40,17 @@ class RowsRhythm:
     ----------
     together : bool
         Beats of the rows fall at the same times.
-    apart : bool
-        Those of two rows, at least, do not.
     alike : bool
         Beats of all rows have one shape.
+    apart : bool
+        They are alike, and those of two rows, at least, do not fall at the same times.
     goes_on : bool
         From the last beat of a row to the first of the next it is as long as from beat to beat.
     """
 
     together: bool
-    apart: bool
     alike: bool
+    apart: bool
     goes_on: bool
 
 
@@ -96,10 +96,11 @@ def rows_rhythm(rows: Sequence[FloatArray], fs_hz: float) -> RowsRhythm:
     agree = [_agreement(one, other, fs_hz) for one, other in combinations(steep, 2)]
     means = [_mean_beat(row, slope, fs_hz) for row, slope in zip(filled, steep, strict=True)]
     left = [_difference(one, other, fs_hz) for one, other in combinations(means, 2)]
+    alike = max(left) <= _ALIKE
     return RowsRhythm(
         together=float(np.median(agree)) >= _TOGETHER,
-        apart=min(agree) <= _APART,
-        alike=max(left) <= _ALIKE,
+        alike=alike,
+        apart=alike and min(agree) <= _APART,
         goes_on=_goes_on(filled, fs_hz),
     )
 

@@ -21,7 +21,7 @@ class SoleName:
     name : str
         One of `NAME_CLASSES`; empty where none was read.
     rows : tuple of int
-        That print it.
+        Those on which it was read well.
     n_rows : int
     """
 
@@ -31,7 +31,7 @@ class SoleName:
 
     @property
     def on_all(self) -> bool:
-        """Whether it is printed again: on all rows, of which half may not have been read."""
+        """Whether it is printed again: on all rows, of which half may not have been read well."""
         return len(self.rows) > 1 and 2 * len(self.rows) >= self.n_rows
 
     @property
@@ -80,8 +80,9 @@ def sole_name(rows: Sequence[int], scores: Sequence[Sequence[float]]) -> SoleNam
         return SoleName("", (), n_rows)
     shares = {row: one / one.sum() for row, one in seen.items()}
     kind = int(np.sum(list(shares.values()), axis=0).argmax())
-    alike = tuple(row for row, share in sorted(shares.items()) if int(share.argmax()) == kind)
+    alike = [row for row, share in shares.items() if int(share.argmax()) == kind]
     others = [share for row, share in shares.items() if row not in alike]
     if any(share.max() >= _WELL for share in others) or len(alike) <= len(others):
         return None
-    return SoleName(NAME_CLASSES[kind], alike, n_rows)
+    well = tuple(sorted(row for row in alike if shares[row][kind] >= _WELL))
+    return SoleName(NAME_CLASSES[kind], well, n_rows)

@@ -76,7 +76,7 @@ class RasterLayout:
     rows : tuple of Row
     doubts, notes : tuple of str
     sole : SoleName or None
-        Where the page may show one lead alone: its name. Beats tell whether it does (`page_reading.continued`).
+        Where the page may show one lead alone: its name. Beats tell (`page_reading.continued`).
     """
 
     name: str

@@ -1,7 +1,7 @@
 """One lead over several rows: whether each row goes on where the row above ended, and the lead as a whole."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,21 +64,22 @@ def join_rows(
 
 def _is_one_lead(sole: SoleName, rhythm: RowsRhythm) -> bool:
     if sole.on_all:
-        return rhythm.alike or rhythm.apart
-    return rhythm.alike and rhythm.apart and (sole.on_first or rhythm.goes_on)
+        return not rhythm.together or (rhythm.alike and (rhythm.apart or rhythm.goes_on))
+    return rhythm.apart and (sole.on_first or rhythm.goes_on)
 
 
 def _doubts(sole: SoleName, rhythm: RowsRhythm) -> list[str]:
     if sole.on_all:
-        return [f"{len(sole.rows)} rows are named {sole.name}, but beats of other shapes fall at the same times"]
+        return [
+            f"{len(sole.rows)} rows are named {sole.name}, but their beats fall at the same times, as those "
+            "of several leads: they were kept apart"
+        ]
     if rhythm.together:
         return []  # simultaneous leads
-    if rhythm.apart:
-        return [
-            "beats of the rows do not fall at the same times: the rows may be one lead that goes on, and were "
-            "kept apart"
-        ]
-    return ["whether the rows are simultaneous leads, or one that goes on, could not be told: kept apart"]
+    return [
+        "whether the rows are simultaneous leads or one that goes on was not told by their beats: they were "
+        "kept apart"
+    ]
 
 
 def _without_orders(notes: Sequence[str]) -> list[str]:
@@ -98,40 +99,58 @@ def _shown(part: PlacedLead) -> FloatArray:
     return values[: np.flatnonzero(np.isfinite(values))[-1] + 1]
 
 
-def _joined(rows: Sequence[PlacedLead], n_rows: int, px_per_mm: float) -> PlacedLead:
-    """
-    Put rows one behind the other, each at the height over its own zero line.
+@dataclass(frozen=True)
+class _RowTime:
+    """Where a row begins and ends: from the left edge of the rows, and on the lead's own axis."""
 
-    Rows begin and end together but for the last. As columns, they are of whole tenths of a second where they
-    nearly are; the last sample of a row lies one before the first of the next.
+    left_s: float
+    right_s: float
+    start_s: float
+
+    @property
+    def end_s(self) -> float:
+        return self.start_s + self.right_s - self.left_s
+
+
+def _row_times(by_row: Mapping[int, PlacedLead], n_rows: int, near_s: float, fs_hz: float) -> list[_RowTime]:
     """
-    signal = rows[0].signal
-    fs_hz, per_s = signal.fs_hz, px_per_mm * signal.speed_mm_per_s
-    near_s = _ALIKE_MM / signal.speed_mm_per_s
-    by_row = {part.lead.region.row: part for part in rows}
-    usual_s = float(np.median([part.end_s for part in rows[:-1]]))
-    begins: dict[int, float] = {}
-    lengths: dict[int, float] = {}
+    Give each row its time, whether it was read or not.
+
+    Rows begin and end together, but for the last, and for one that begins behind a pulse. As columns, they
+    are of whole tenths of a second where they nearly are, and their last sample lies one before the next row.
+    """
+    usual_s = float(np.median([part.end_s for part in list(by_row.values())[:-1]]))
+    times: list[_RowTime] = []
     at_s = 0.0
     for row in range(n_rows):
         part = by_row.get(row)
-        start_s = 0.0 if part is None or abs(part.start_s) <= near_s else part.start_s
-        end_s = usual_s if part is None or abs(part.end_s - usual_s) <= near_s else part.end_s
-        begins[row], lengths[row] = at_s - start_s, end_s
-        at_s += whole_tenths(end_s - start_s) or end_s - start_s + 1 / fs_hz
-    last = rows[-1].lead.region.row
-    end_s = begins[last] + lengths[last]
-    n = round(end_s * fs_hz) + 1
+        left_s = 0.0 if part is None or abs(part.start_s) <= near_s else part.start_s
+        right_s = usual_s if part is None or abs(part.end_s - usual_s) <= near_s else part.end_s
+        times.append(_RowTime(left_s, right_s, at_s))
+        at_s += whole_tenths(right_s - left_s) or right_s - left_s + 1 / fs_hz
+    return times
+
+
+def _joined(rows: Sequence[PlacedLead], n_rows: int, px_per_mm: float) -> PlacedLead:
+    """Put rows one behind the other, each at its height over its own zero line."""
+    signal = rows[0].signal
+    fs_hz, per_s = signal.fs_hz, px_per_mm * signal.speed_mm_per_s
+    by_row = {part.lead.region.row: part for part in rows}
+    times = _row_times(by_row, n_rows, _ALIKE_MM / signal.speed_mm_per_s, fs_hz)
+    first, last = times[rows[0].lead.region.row], times[rows[-1].lead.region.row]
+    n = round(last.end_s * fs_hz) + 1
     mv, confidence = np.full(n, np.nan), np.zeros(n)
     for row, part in by_row.items():
-        lead = part.lead
-        origin_px = _origin_px(part, per_s)
-        span_px = (lead.begin_px, origin_px + lengths[row] * per_s)
-        own = on_axis(lead, origin_px - begins[row] * per_s, fs_hz, n, span_px)
+        time = times[row]
+        edge_px = part.lead.begin_px - part.start_s * per_s
+        origin_px = edge_px + (time.left_s - time.start_s) * per_s
+        span_px = (part.lead.begin_px, edge_px + time.right_s * per_s)
+        own = on_axis(part.lead, origin_px, fs_hz, n, span_px)
         known = np.isfinite(own.amplitude_mv)
-        mv[known] = own.amplitude_mv[known] + _above_zero_mv(lead)
+        mv[known] = own.amplitude_mv[known] + _above_zero_mv(part.lead)
         confidence[known] = own.confidence[known]
-    mv, confidence = _bridged(mv, confidence, round(TENTH_S * fs_hz))
+    for time in times[1:]:
+        _bridge(mv, confidence, round(time.start_s * fs_hz), round(TENTH_S * fs_hz))
     signal = replace(
         signal,
         amplitude_mv=mv - np.nanmedian(mv),
@@ -139,13 +158,8 @@ def _joined(rows: Sequence[PlacedLead], n_rows: int, px_per_mm: float) -> Placed
         doubts=tuple(dict.fromkeys(doubt for part in rows for doubt in part.signal.doubts)),
         notes=tuple(dict.fromkeys(note for part in rows for note in part.signal.notes)),
     )
-    first, *further = (part.lead for part in rows)
-    return PlacedLead(first, signal, max(0.0, rows[0].start_s), end_s, tuple(further))
-
-
-def _origin_px(part: PlacedLead, per_s: float) -> float:
-    """Return the column of the sheet where the axis of a placed lead begins."""
-    return part.lead.begin_px - part.start_s * per_s
+    lead, *further = (part.lead for part in rows)
+    return PlacedLead(lead, signal, first.start_s, last.end_s, tuple(further))
 
 
 def _above_zero_mv(lead: ReadLead) -> float:
@@ -159,12 +173,13 @@ def _above_zero_mv(lead: ReadLead) -> float:
     return (lead.region.zero_y - zero_px) / per_mv
 
 
-def _bridged(mv: FloatArray, confidence: FloatArray, most: int) -> tuple[FloatArray, FloatArray]:
-    """Fill what lies between the last point of a row and the first of the next, by a straight line."""
-    known = np.flatnonzero(np.isfinite(mv))
-    mv, confidence = mv.copy(), confidence.copy()
-    for a, b in zip(known[:-1], known[1:], strict=True):
-        if 1 < b - a <= most + 1:
-            mv[a : b + 1] = np.linspace(mv[a], mv[b], b - a + 1)
-            confidence[a : b + 1] = np.minimum(confidence[a], confidence[b])
-    return mv, confidence
+def _bridge(mv: FloatArray, confidence: FloatArray, at: int, most: int) -> None:
+    """Fill, in place, what lies between the last point of a row and the first of the next, by a line."""
+    known = np.isfinite(mv)
+    before, behind = np.flatnonzero(known[:at]), np.flatnonzero(known[at:])
+    if not len(before) or not len(behind):
+        return
+    a, b = int(before[-1]), at + int(behind[0])
+    if b - a - 1 <= most:
+        mv[a : b + 1] = np.linspace(mv[a], mv[b], b - a + 1)
+        confidence[a + 1 : b] = min(confidence[a], confidence[b])

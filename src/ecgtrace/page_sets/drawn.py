@@ -14,7 +14,6 @@ from ecgtrace.records.splits import RecordSource
 from ecgtrace.units import MM_PER_INCH
 
 
-
 @dataclass(frozen=True)
 class DrawnPages(PageSet):
     """
