@@ -204,7 +204,7 @@ REAL = {
     ("cardiosoft-6x1-50mm-per-s", 3): ("3x1", "V7 V3R V4R", 50, 5.0),
     ("mortara-3x4-ii-drawn", 1): ("3x4+1", "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6", 25, 10.0),
     ("muse-3x4-ii", 1): ("3x4+1", "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6", 25, 10.0),
-    ("one-lead-60s-rows-blue", 1): ("1 lead in 4 rows", "unknown_1", 25, 32.0),
+    ("one-lead-60s-rows-blue", 1): ("rows4", "unknown_1", 25, 32.0),
     ("schiller-6x1-overlapping-rows", 1): ("6x1", "I II III aVR aVL aVF", 25, 10.0),
     ("schiller-6x1-overlapping-rows", 2): ("6x1", "V1 V2 V3 V4 V5 V6", 25, 10.0),
 }

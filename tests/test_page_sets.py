@@ -256,7 +256,7 @@ def test_a_drawn_page_is_named_as_it_is_printed(drawn):
     one = replace(drawn, seed=1)
     object.__setattr__(one, "_pages", [page])
     sample = one[0]
-    assert sample.names == ("aVR",) and sample.layout == "1 lead in 3 rows"
+    assert sample.names == ("aVR",) and sample.layout == "rows3"
     assert sample.overlaps == {"aVR": True} and sample.boxes["aVR"][0].box == (1, 2, 3, 4)
 
 

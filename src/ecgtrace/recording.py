@@ -118,7 +118,8 @@ class Recording:
     leads : tuple of RecordedLead
         In the field's order, names unique, all on one axis: equally many samples at one rate.
     layout : str
-        Rows x columns and rhythm strips, as `3x4+1`; `signals` where there was no page.
+        Rows x columns and rhythm strips, as `3x4+1`; `rows4`, one lead over four rows; `signals` where there
+        was no page.
     calibration : Calibration
     checks : tuple of Check
     doubts : tuple of str

@@ -13,13 +13,13 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
 from ecgtrace.digitization.ink import runs
 from ecgtrace.digitization.lead_count import page_doubt
 from ecgtrace.digitization.left_over import second_lead, unread_waves
-from ecgtrace.types import FloatArray, LeadSignal
+from ecgtrace.digitization.rhythm import slope_energy
+from ecgtrace.types import LeadSignal
 
 _LEAST_SHARE = 0.5  # of the columns; of crops read well 0.86 and more, boxes cut 3 mm too wide among them
 _SHORTEST_S = 0.4  # a beat at 150 per minute
@@ -31,7 +31,6 @@ _FLAT_MM, _FLAT_PEAK_MM = 0.8, 1.5  # 95 % of the rows, all of them; of crops re
 _EDGE_MM, _EDGE_PX = 0.2, 2.0  # so near to the picture's edge a trace lies along it,
 _EDGE_RUN_MM = 3.0  # for so long; of crops read well up to 1.4
 _SLOWEST_BPM, _FASTEST_BPM = 20.0, 300.0  # atrial flutter is the fastest that is conducted
-_BEAT_WIDTH_S = 0.08  # of a QRS complex
 _BEAT_HEIGHT = 0.25  # of the highest slope energy
 _CLOSEST_BEATS_S = 0.15
 _FEWEST_BEATS = 3
@@ -180,8 +179,8 @@ def heart_rate_bpm(signal: LeadSignal) -> float | None:
     """
     Return the heart rate in beats per minute, by the median distance of the steepest waves.
 
-    Steep waves are where the squared slope, averaged over 80 ms, has a high peak, as in the first steps of
-    Pan and Tompkins [1]_; no search back, no adaptive threshold.
+    Steep waves are where the slope's energy (`rhythm.slope_energy`) has a high peak; no search back, no
+    adaptive threshold.
 
     Parameters
     ----------
@@ -191,18 +190,12 @@ def heart_rate_bpm(signal: LeadSignal) -> float | None:
     -------
     float or None
         None where fewer than 3 waves stand out.
-
-    References
-    ----------
-    .. [1] Pan J, Tompkins WJ. A real-time QRS detection algorithm. IEEE Trans Biomed Eng 1985;32(3):230-236.
-       https://doi.org/10.1109/TBME.1985.325532
     """
     known = np.flatnonzero(np.isfinite(signal.amplitude_mv))
     if len(known) < 2:
         return None
     filled = np.interp(np.arange(len(signal.amplitude_mv)), known, signal.amplitude_mv[known])
-    width = max(1, round(_BEAT_WIDTH_S * signal.fs_hz))
-    energy: FloatArray = uniform_filter1d(np.gradient(filled) ** 2, width)
+    energy = slope_energy(filled, signal.fs_hz)
     apart = max(1, round(_CLOSEST_BEATS_S * signal.fs_hz))
     peaks, _ = find_peaks(energy, distance=apart)
     if len(peaks) < _FEWEST_BEATS:

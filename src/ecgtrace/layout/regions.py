@@ -9,6 +9,7 @@ import numpy as np
 
 from ecgtrace.layout.columns import Break, RowSigns, shared_breaks, signs_of
 from ecgtrace.layout.names import names_of_rows, with_left_edges
+from ecgtrace.layout.one_lead import SoleName, sole_name
 from ecgtrace.layout.orders import decide_names
 from ecgtrace.layout.rows import Row, find_rows
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
@@ -69,11 +70,13 @@ class RasterLayout:
     Attributes
     ----------
     name : str
-        Rows x columns, `+` strips that run over all columns.
+        Rows x columns, `+` strips that run over all columns; `rows4`: one lead over four rows.
     regions : tuple of LeadRegion
         By row, then from left to right.
     rows : tuple of Row
     doubts, notes : tuple of str
+    sole : SoleName or None
+        Where the page may show one lead alone: its name. Beats tell (`page_reading.continued`).
     """
 
     name: str
@@ -81,6 +84,7 @@ class RasterLayout:
     rows: tuple[Row, ...]
     doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    sole: SoleName | None = None
 
 
 def find_regions(maps: PageMaps, names: Sequence[FoundName]) -> RasterLayout:
@@ -108,6 +112,7 @@ def find_regions(maps: PageMaps, names: Sequence[FoundName]) -> RasterLayout:
         for piece, name in _pieces(index, row, spans[index], named[index], signs[index], breaks, several):
             regions.append(piece)
             scores.append(() if name is None else name.scores)
+    sole = sole_name([region.row for region in regions], scores)
     regions, by_order = _named(regions, scores)
     if by_order:
         notes.append(f"{by_order} names were hard to read; they are those of the usual order")
@@ -117,6 +122,7 @@ def find_regions(maps: PageMaps, names: Sequence[FoundName]) -> RasterLayout:
         tuple(rows),
         tuple(doubts),
         tuple(notes),
+        sole,
     )
 
 

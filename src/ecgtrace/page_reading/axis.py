@@ -10,7 +10,7 @@ from ecgtrace.page_reading.lead import ReadLead, on_axis
 from ecgtrace.types import LeadSignal
 
 _GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
-_TENTH_S = 0.015  # a column so near to whole tenths of a second has these: 100 Hz is the coarsest drawn
+TENTH_S = 0.015  # a column so near to whole tenths of a second has these: 100 Hz is the coarsest drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +24,15 @@ class PlacedLead:
     signal : LeadSignal
         The right way up; NaN where the page does not show the lead.
     start_s, end_s : float
+    further : tuple of ReadLead
+        Rows in which it goes on.
     """
 
     lead: ReadLead
     signal: LeadSignal = field(repr=False)
     start_s: float
     end_s: float
+    further: tuple[ReadLead, ...] = ()
 
 
 def place_leads(
@@ -85,7 +88,20 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
         begin = float(np.median([lead.begin_px for lead in own]))
         end = float(np.median([lead.last_px(per_s) for lead in left])) if left else begin
         end_s = (end - origins[before]) / per_s
-        whole = round(end_s * 10) / 10
-        is_bare = begin - end > _GAP_MM * px_per_mm and abs(whole - end_s) <= _TENTH_S
+        whole = whole_tenths(end_s)
+        is_bare = begin - end > _GAP_MM * px_per_mm and whole is not None
         origins[column] = begin - whole * per_s if is_bare else origins[before]
     return origins
+
+
+def whole_tenths(end_s: float) -> float | None:
+    """
+    Return the length of what ends one sample before whole tenths of a second; None where it does not.
+
+    Examples
+    --------
+    >>> whole_tenths(2.49), whole_tenths(2.53)
+    (2.5, None)
+    """
+    whole = round(end_s * 10) / 10
+    return whole if abs(whole - end_s) <= TENTH_S else None

@@ -15,6 +15,7 @@ from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_ink.names import FoundName, names_found
 from ecgtrace.page_reading.axis import PlacedLead, place_leads
 from ecgtrace.page_reading.calibrate import calibrate, find_pulses
+from ecgtrace.page_reading.continued import join_rows
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead, read_lead, to_sheet
 from ecgtrace.page_reading.left_over import unread_ink_mm
@@ -253,6 +254,7 @@ def assemble(
     placed = place_leads(leads, sheet.px_per_mm_x, calibration.speed_mm_per_s, fs_hz)
     if not placed:
         raise PageError(NO_TRACES)
+    placed, layout, rows_doubts = join_rows(placed, layout, sheet.px_per_mm_x)
     placed, strip_notes = name_strips(placed)
     by_name: dict[str, list[PlacedLead]] = {}
     unknown = count(1)
@@ -268,7 +270,7 @@ def assemble(
         layout.name,
         calibration,
         tuple(checks),
-        tuple(dict.fromkeys((*sheet.doubts, *layout.doubts, *paper_doubts, *doubts))),
+        tuple(dict.fromkeys((*sheet.doubts, *layout.doubts, *rows_doubts, *paper_doubts, *doubts))),
         tuple(dict.fromkeys((*sheet.notes, *layout.notes, *paper_notes, *strip_notes))),
         method=METHOD,
         unit="px",
@@ -276,9 +278,10 @@ def assemble(
 
 
 def _recorded(name: str, part: PlacedLead, sheet: Sheet) -> RecordedLead:
-    path = sheet.to_source(part.lead.path)
+    paths = tuple(sheet.to_source(lead.path) for lead in (part.lead, *part.further))
+    boxes = tuple(_box(path) for path in paths)
     name_from = "text" if part.lead.region.name else "none"
-    return RecordedLead(name, part.signal, part.start_s, part.end_s, (_box(path),), name_from, (path,))
+    return RecordedLead(name, part.signal, part.start_s, part.end_s, boxes, name_from, paths)
 
 
 def _box(path: FloatArray) -> Box:

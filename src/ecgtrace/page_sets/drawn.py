@@ -1,6 +1,5 @@
 """Whole pages drawn from records (`crops.drawn_pages`), as an evaluation takes them."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,8 +12,6 @@ from ecgtrace.pages.page_designer import PageDesigner
 from ecgtrace.pages.printers import Range, StyleSource
 from ecgtrace.records.splits import RecordSource
 from ecgtrace.units import MM_PER_INCH
-
-_ROWS = re.compile(r"rows(\d+)")
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class DrawnPages(PageSet):
             signals=page.signals,
             fs_hz=page.fs_hz,
             names=names,
-            layout=_ROWS.sub(r"1 lead in \1 rows", page.layout),
+            layout=page.layout,
             printer=page.printer,
             dpi=page.px_per_mm * MM_PER_INCH,
             speed_mm_per_s=page.speed_mm_per_s,

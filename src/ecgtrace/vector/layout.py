@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from ecgtrace.documents.source import Word
+from ecgtrace.layout.one_lead import rows_layout_name
 from ecgtrace.layout.regions import layout_name
 from ecgtrace.types import FloatArray
 from ecgtrace.vector.lines import Line, PageLines
@@ -68,7 +69,7 @@ class PageLayout:
     Attributes
     ----------
     name : str
-        Rows x columns, `+` strips that run over all columns; `1 lead in 4 rows`.
+        Rows x columns, `+` strips that run over all columns; `rows4`: one lead over four rows.
     pieces : tuple of Piece
         By row, then from left to right.
     row_y : tuple of float
@@ -123,7 +124,7 @@ def find_layout(lines: PageLines, words: Sequence[Word], per_mm: float) -> PageL
     numbered = _numbered(words, rows, per_mm) if unnamed == len(pieces) else None
     if numbered is not None:
         notes.append("rows are numbered in seconds: each goes on where the row above ended")
-        return PageLayout(f"1 lead in {len(rows)} rows", tuple(pieces), numbered, True, (), tuple(notes))
+        return PageLayout(rows_layout_name(len(rows)), tuple(pieces), numbered, True, (), tuple(notes))
     if unnamed:
         doubts.append(f"{unnamed} of {len(pieces)} traces have no name that could be read")
     once = [tuple(dict.fromkeys(texts)) for texts in (doubts, notes)]

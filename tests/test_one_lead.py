@@ -1,0 +1,226 @@
+"""One lead over several rows: told from simultaneous leads by names and beats, and put together."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ecgtrace.crops.drawn_pages import page_signals
+from ecgtrace.digitization.rhythm import RowsRhythm, rows_rhythm
+from ecgtrace.layout.one_lead import sole_name
+from ecgtrace.layout.regions import find_regions
+from ecgtrace.page_ink.maps import NAME_CLASSES, PageMaps
+from ecgtrace.page_ink.names import names_found
+from ecgtrace.page_reading.lead import ReadLead, to_sheet
+from ecgtrace.page_reading.read import assemble
+from ecgtrace.pages.page_design import PageDesign
+from ecgtrace.pages.page_layouts import page_layout
+from ecgtrace.pages.page_plan import plan_page
+from ecgtrace.pages.page_render import Scan
+from ecgtrace.pages.page_truth import page_targets
+from ecgtrace.pages.style import PageStyle
+from ecgtrace.recording import Calibration
+from ecgtrace.sheet import Sheet
+from ecgtrace.sheet.mapping import PlaneMap
+from ecgtrace.types import GridScale, LeadSignal, Record
+from ecgtrace.units import LEADS
+
+FS_HZ = 500.0
+PX = 10.0
+ROW_S = 5.0
+SCALE = GridScale(PX, PX, 1.0)
+RNG = np.random.default_rng(5)
+SINUS = RNG.normal(0.83, 0.04, 60)  # s from beat to beat
+FIBRILLATION = RNG.uniform(0.45, 1.25, 60)
+METRONOME = np.full(60, 1.0)  # rows of 5 s begin with the same phase
+
+
+def ecg(rr_s, seconds=20.0):
+    """Twelve leads: one heart's beats, P, QRS and T of other heights in each, on a slow drift."""
+    time_s = np.arange(round(seconds * FS_HZ)) / FS_HZ
+    from_beats_s = time_s[:, None] - (np.cumsum(rr_s) - 0.5)
+    waves = [
+        np.exp(-0.5 * ((from_beats_s - lag_s) / width_s) ** 2).sum(axis=1)
+        for lag_s, width_s in ((-0.16, 0.025), (0, 0.012), (0.03, 0.012), (0.25, 0.05))
+    ]
+    rng = np.random.default_rng(1)
+    heights_mv = rng.uniform(-1, 1, (12, 4)) * (0.15, 0.6, 0.5, 0.4) + (0.1, 0.5, -0.3, 0)
+    return heights_mv @ waves + 0.1 * np.sin(2 * np.pi * time_s / 9)
+
+
+def drawn(rr_s, kind="rows", names="all", lead="II", signal=None):
+    """Plan a page of rows of 5 s, 25 mm apart."""
+    order = (lead,) if kind == "rows" else None
+    layout = page_layout(kind, ROW_S, order=order, n_rows=3)
+    zeros = tuple(25.0 * row for row in range(len(layout.rows)))
+    design = PageDesign(
+        style=PageStyle(px_per_mm=PX, fs_hz=FS_HZ, line_width_mm=0.3, name_offset_mm=9.0),
+        layout=layout,
+        row_zero_mm=zeros,
+        width_mm=165.0,
+        height_mm=60.0 + zeros[-1],
+        left_mm=20.0,
+        top_mm=30.0,
+        names=names,
+    )
+    return plan_page(Record("planted", ecg(rr_s) if signal is None else signal, FS_HZ, LEADS), design)
+
+
+def maps_of(plan):
+    """Return the maps that a network without fault makes of a page."""
+    matrix, size = Scan().matrix(plan)
+    found = page_targets(plan, matrix, size, PX, PX)
+    heat = np.zeros((len(NAME_CLASSES), *found.classes.shape), np.float32)
+    for name in found.names:
+        heat[NAME_CLASSES.index(name.name), round(name.y), round(name.x)] = 1
+    ink = [(found.classes == kind).astype(np.float32) for kind in (1, 2, 3, 4)]
+    height, width = found.classes.shape
+    return PageMaps(*ink, np.nan_to_num(found.row_offset_mm), heat, (size[0] / width, size[1] / height))
+
+
+def read(plan, lost=()):
+    """Read a page by its maps; each lead as it was drawn, less those rows that are lost."""
+    maps = maps_of(plan)
+    layout = find_regions(maps, names_found(maps))
+    leads = []
+    for region in layout.regions:
+        trace = plan.traces[region.row]
+        x, y = trace.polyline.T
+        values = trace.signal - np.median(trace.signal)
+        left, top = int(x[0]) - 5, int(y.min()) - 5
+        columns = np.arange(left, int(x[-1]) + 5)
+        row_px = np.interp(columns, x, y, left=np.nan, right=np.nan) - top
+        signal = LeadSignal(values, FS_HZ, np.ones(len(values)), SCALE, row_px, start_px=x[0] - left)
+        if region.row not in lost:
+            leads.append(ReadLead(to_sheet(region, maps), signal, left, top))
+    blank = np.zeros((plan.height, plan.width, 3), np.uint8)
+    sheet = Sheet(blank, PX, PX, PlaneMap(np.eye(3)), 0.0, 0.0, "planted", True)
+    calibrated = (Calibration(PX, PX, 25.0, 10.0), (), ())
+    return assemble(sheet, layout, leads, calibrated, (), (), FS_HZ)
+
+
+def left_over_mv(found, plan):
+    """Return the rms of what is left between the only lead that was read and the truth; a constant aside."""
+    (lead,) = found.leads
+    truth = page_signals(plan)[2][0]
+    read_mv = lead.signal.amplitude_mv
+    assert len(read_mv) == pytest.approx(len(truth), abs=1)
+    n = min(len(truth), len(read_mv))
+    return float(np.nanstd(read_mv[:n] - truth[:n]))
+
+
+@pytest.mark.parametrize("names", ["all", "first row", "none"])
+@pytest.mark.parametrize("rr_s", [SINUS, FIBRILLATION], ids=["sinus", "fibrillation"])
+def test_rows_of_one_lead_are_put_together(names, rr_s):
+    plan = drawn(rr_s, names=names)
+    found = read(plan)
+    assert found.layout == plan.design.layout.name == "rows3"
+    assert found.names == (("unknown_1",) if names == "none" else ("II",))
+    assert found.status == ("doubtful" if names == "none" else "ok"), found.message
+    assert left_over_mv(found, plan) < 0.01  # the drift alone is 0.07
+    (lead,) = found.leads
+    assert (lead.start_s, lead.end_s) == (0.0, pytest.approx(3 * ROW_S, abs=0.01))
+    assert np.isfinite(lead.signal.amplitude_mv).all()
+    assert len(lead.boxes) == len(lead.paths) == 3
+    for row, (_, top, _, bottom) in enumerate(lead.boxes):
+        assert top < PX * (30 + 25 * row) < bottom
+
+
+@pytest.mark.parametrize(("kind", "names"), [("6x1", "none"), ("3x1", "none"), ("6x1", "first row")])
+def test_simultaneous_leads_are_not_put_together(kind, names):
+    found = read(drawn(SINUS, kind, names))
+    assert found.layout == kind and len(found.leads) == int(kind[0])
+    assert not any("goes on" in text or "go on" in text for text in (*found.doubts, *found.notes))
+
+
+def test_simultaneous_leads_of_one_shape_are_not_put_together():
+    """As V4 to V6 often are; one name for all of them was misread."""
+    alike = ecg(SINUS)
+    alike[:] = alike[1] * np.linspace(0.9, 1.1, 12)[:, None]
+    assert read(drawn(SINUS, "3x1", "none", signal=alike)).layout == "3x1"
+    assert read(drawn(SINUS, "3x1", "first row", signal=alike)).layout == "3x1"
+
+
+def test_what_beats_do_not_tell_stays_apart_and_is_said():
+    """A pacemaker at 60 per minute: rows of 5 s look as if they were simultaneous."""
+    assert read(drawn(METRONOME, names="none")).layout == "3x1"
+    found = read(drawn(METRONOME, names="all"))
+    assert found.layout == "rows3"  # here the names tell
+    noise = np.random.default_rng(0).normal(0, 0.02, (12, 10000))  # no beats
+    found = read(drawn(FIBRILLATION, names="none", signal=noise))
+    assert found.layout == "3x1"
+    assert any("kept apart" in doubt for doubt in found.doubts)
+
+
+def test_rows_between_which_time_is_missing_stay_apart():
+    """The rhythm is regular, and half a beat is missing between any two rows."""
+    regular = ecg(np.full(60, 0.83))
+    parts = [regular[:, round(k * 5.415 * FS_HZ) :][:, : round(ROW_S * FS_HZ)] for k in range(3)]
+    plan = drawn(SINUS, names="none", signal=np.concatenate(parts, axis=1))
+    found = read(plan)
+    assert found.layout == "3x1"
+    assert any("kept apart" in doubt for doubt in found.doubts)
+
+
+def test_a_row_that_was_not_read_leaves_its_time_empty():
+    plan = drawn(SINUS)
+    found = read(plan, lost=(1,))
+    (lead,) = found.leads
+    mv = lead.signal.amplitude_mv
+    assert found.layout == "rows3" and len(lead.boxes) == 2
+    first, last = (round(s * FS_HZ) for s in (ROW_S, 2 * ROW_S))
+    assert np.isnan(mv[first + 5 : last - 5]).all()
+    assert left_over_mv(found, plan) < 0.01
+    assert found.status == "doubtful"
+
+
+def test_a_lead_upside_down_is_turned_in_all_rows():
+    plan = drawn(SINUS, lead="aVR")
+    turned = tuple(
+        replace(trace, cell=replace(trace.cell, name="-aVR"), signal=trace.signal) for trace in plan.traces
+    )
+    found = read(replace(plan, traces=turned))
+    assert found.names == ("aVR",)
+    truth = page_signals(plan)[2][0]
+    assert np.corrcoef(found["aVR"].signal.amplitude_mv[: len(truth)], -truth)[0, 1] > 0.999
+
+
+def rows_of(rr_s, n_rows=3, lead=1, gap_s=0.0):
+    """Cut a lead into rows of 5 s, with what is lost between them."""
+    values = ecg(rr_s, 30.0)[lead]
+    starts = [round(k * (ROW_S + gap_s) * FS_HZ) for k in range(n_rows)]
+    return [values[start : start + round(ROW_S * FS_HZ)] for start in starts]
+
+
+def test_beats_tell_rows_that_go_on_from_simultaneous_leads():
+    assert rows_rhythm(rows_of(SINUS), FS_HZ) == RowsRhythm(False, True, True, True)
+    assert rows_rhythm(rows_of(FIBRILLATION), FS_HZ) == RowsRhythm(False, True, True, True)
+    at_once = rows_rhythm(list(ecg(SINUS)[:3, :2500]), FS_HZ)
+    assert (at_once.together, at_once.alike, at_once.apart) == (True, False, False)
+    assert not rows_rhythm(rows_of(np.full(60, 0.83), gap_s=0.415), FS_HZ).goes_on
+    assert rows_rhythm([np.zeros(2500), np.full(2500, np.nan)], FS_HZ) == RowsRhythm(*[False] * 4)
+
+
+def test_a_step_from_row_to_row_is_no_beat():
+    stepped = [row + mv for row, mv in zip(rows_of(SINUS), (0.0, 3.0, -2.0), strict=True)]
+    assert rows_rhythm(stepped, FS_HZ) == RowsRhythm(False, True, True, True)
+
+
+def scores(name, share=1.0, height=1.0):
+    found = np.zeros(len(NAME_CLASSES))
+    found[NAME_CLASSES.index(name)] = share
+    found[NAME_CLASSES.index("V6")] += 1 - share
+    return tuple(found * height)
+
+
+def test_the_only_name_of_a_page():
+    sole = sole_name([0, 1, 2], [scores("II")] * 3)
+    assert (sole.name, sole.on_all, sole.on_first) == ("II", True, False)
+    sole = sole_name([0, 1, 2], [scores("II"), (), scores("I", height=0.2)])  # too faint to be a name
+    assert (sole.name, sole.on_all, sole.on_first) == ("II", False, True)
+    sole = sole_name([0, 1], [scores("II"), scores("II", 0.55)])  # the second may be another
+    assert not sole.on_all and sole.on_first
+    assert sole_name([0, 1], [(), ()]).name == ""
+    assert sole_name([0, 1, 2], [scores("I"), scores("II"), scores("III")]) is None
+    assert sole_name([0, 1, 1], [scores("II")] * 3) is None  # a row of two leads
+    assert sole_name([0], [scores("II")]) is None
