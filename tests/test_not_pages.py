@@ -119,9 +119,10 @@ def test_curves_without_beats_and_names_are_refused():
         require_heart(layout_of(SINE))
     with pytest.raises(PageError, match="one line"):
         require_heart(layout_of(0 * SINE, n_rows=1))
+    with pytest.raises(PageError, match="3 pieces of lines"):
+        require_heart(layout_of(wide_and_narrow(seconds=0.9)))  # too short to hold a beat
     require_heart(layout_of(SINE, names=("I", "II", "III")))  # it is read, and doubted then
     require_heart(layout_of(wide_and_narrow(seconds=9)))
-    require_heart(layout_of(SINE[:90]))  # too short to hold a beat
     require_heart(RasterLayout("", (), ()))
 
 

@@ -19,7 +19,7 @@ def require_heart(layout: RasterLayout) -> None:
     """
     Refuse curves that are no ECG: neither do beats stand out of them, nor have most of them a lead's name.
 
-    By the maps alone, before anything is read. Traces too short to hold a beat say nothing.
+    By the maps alone, before anything is read. Of traces too short to hold a beat none does.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def require_heart(layout: RasterLayout) -> None:
         mv = -line / (MAP_PX_PER_MM * GAIN_MM_PER_MV)
         told.append(narrow_waves(mv, MAP_PX_PER_MM * PAPER_SPEED_MM_PER_S))
     known = [value for value in told if value is not None]
-    if not known or np.median(known) >= NO_HEART:
+    if known and np.median(known) >= NO_HEART:
         return
     lines = "one line was" if len(layout.regions) == 1 else f"{len(layout.regions)} pieces of lines were"
     raise PageError(

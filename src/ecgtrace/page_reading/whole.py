@@ -145,7 +145,7 @@ def _two_pages(layout: RasterLayout, speed_mm_per_s: float) -> list[str]:
     spans = [np.ptp(np.flatnonzero(row.inked)) / MAP_PX_PER_MM / speed_mm_per_s for row in layout.rows]
     if max(spans) > _LONGEST_S:
         doubts.append(
-            f"a row is {max(spans):.0f} s long: more than one page may be in the picture, or the scale is wrong"
+            f"a row is {max(spans):.0f} s long: more than one page may be shown, or the scale is wrong"
         )
     gaps = np.diff([row.zero_y for row in layout.rows])
     doubts += [
