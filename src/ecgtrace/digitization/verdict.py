@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
+from ecgtrace.digitization.beats import NO_BEAT, narrow_waves
 from ecgtrace.digitization.ink import runs
 from ecgtrace.digitization.lead_count import page_doubt
 from ecgtrace.digitization.left_over import second_lead, unread_waves
@@ -133,6 +134,14 @@ def has_odd_rate(signal: LeadSignal, image: NDArray[np.uint8]) -> str:
     return f"a heart rate of {rate:.0f} per minute is not plausible; check the scale"
 
 
+def shows_no_beat(signal: LeadSignal, image: NDArray[np.uint8]) -> str:
+    """Doubt a curve that is no heart's: a plot, a slow wave."""
+    found = narrow_waves(signal.amplitude_mv, signal.fs_hz)
+    return (
+        "" if found is None or found >= NO_BEAT else "no heart beat stands out: look whether this is an ECG"
+    )
+
+
 def is_page(signal: LeadSignal, image: NDArray[np.uint8]) -> str:
     """Doubt one lead of a page whose scale `lead_count.refuse_page` did not find."""
     return page_doubt(image, signal.scale.px_per_mm_y)
@@ -169,6 +178,7 @@ CHECKS: tuple[Callable[[LeadSignal, NDArray[np.uint8]], str], ...] = (
     is_long,
     is_high,
     has_odd_rate,
+    shows_no_beat,
     follows_the_edge,
     is_uncertain,
     is_incomplete,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from typing import Protocol
 
@@ -9,18 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.digitization.refined import RefinedDigitizer
-from ecgtrace.errors import EcgTraceError, PageError
+from ecgtrace.errors import EcgTraceError, GridNotFoundError, PageError
 from ecgtrace.layout.regions import RasterLayout, find_regions
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_ink.names import FoundName, names_found
 from ecgtrace.page_reading.axis import PlacedLead, place_leads
 from ecgtrace.page_reading.calibrate import calibrate, find_pulses
 from ecgtrace.page_reading.continued import join_rows
+from ecgtrace.page_reading.heart import heart_doubt, require_heart
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead, read_lead, to_sheet
 from ecgtrace.page_reading.left_over import unread_ink_mm
+from ecgtrace.page_reading.mirror import names_score, refuse_mirrored
 from ecgtrace.page_reading.pulse_edge import pulse_before
 from ecgtrace.page_reading.strips import name_strips
+from ecgtrace.page_reading.whole import grid_of_halves, refuse_several, whole_doubts
 from ecgtrace.reading import Paper
 from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_order
 from ecgtrace.sheet import Sheet, find_sheet
@@ -34,7 +38,7 @@ METHOD = "page"
 ONE_LEAD = "the picture shows one lead; read it with content=lead"
 NO_TRACES = "no trace of an ECG was found on the page"
 _TURNS = (0, 180, 90, 270)
-_NAMES_SURE = 3.0  # sum of scores of names at which a page is upright, and no other turn is tried
+_NAMES_SURE = 3.0  # `names_score` at which a page is upright, and no other turn is tried
 _LEAST_SCORE = 0.15  # of a name: orders tell what is hard to read (`layout.orders`)
 _MOST_ROWS = 16  # twelve leads and three strips are the most that recorders print
 _BREAK_MM = 3.0  # from where a column ends to where the maps let the next begin
@@ -134,19 +138,31 @@ class PageReader:
             If nothing tells the scale.
         """
         with stage("sheet"):
-            sheet = find_sheet(image, dpi=dpi, px_per_mm=px_per_mm)
+            try:
+                found = find_sheet(image, dpi=dpi, px_per_mm=px_per_mm)
+            except GridNotFoundError as error:
+                raise grid_of_halves(image, find_sheet, error) from None
         with stage("page_ink"):
-            sheet, maps, names = self._upright(sheet)
+            sheet, maps, names = self._upright(found)
         with stage("layout"):
             layout = find_regions(maps, names)
+            require_heart(layout)
             _require_page(layout)
+            refuse_several(names)
             pulses = find_pulses(maps)
             calibrated = calibrate(sheet, pulses, given or PaperChoice())
+        with stage("page_ink"):
+            refuse_mirrored(names, partial(self._flipped_names, sheet))
         leads, lost = self._leads(sheet, maps, layout, calibrated[0], pulses)
         if not leads:
             raise PageError("traces were found, but none could be read: " + "; ".join(lost))
         unread_mm = unread_ink_mm(maps, leads)
-        return assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
+        recording = assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
+        speed = recording.calibration.speed_mm_per_s
+        assert speed is not None
+        doubts, notes = whole_doubts(sheet, maps, layout, image.shape[:2], speed)
+        doubts += filter(None, [heart_doubt(recording.leads)])
+        return replace(recording, doubts=(*doubts, *recording.doubts), notes=(*recording.notes, *notes))
 
     def _upright(self, sheet: Sheet) -> tuple[Sheet, PageMaps, list[FoundName]]:
         """Turn the sheet the way in which its names can be read."""
@@ -155,13 +171,17 @@ class PageReader:
             turned = sheet.turned(turn // 90)
             maps = self.network(turned.image, turned.px_per_mm_x, turned.px_per_mm_y)
             names = self._names(turned, maps)
-            score = sum(name.score for name in names)
+            score = names_score(names)
             if best is None or score > best[0]:
                 best = (score, turned, maps, names)
             if score >= _NAMES_SURE:
                 break
         assert best is not None
         return best[1:]
+
+    def _flipped_names(self, sheet: Sheet, axis: int) -> list[FoundName]:
+        flipped = replace(sheet, image=np.ascontiguousarray(np.flip(sheet.image, axis)))
+        return self._names(flipped, self.network(flipped.image, sheet.px_per_mm_x, sheet.px_per_mm_y))
 
     def _names(self, sheet: Sheet, maps: PageMaps) -> list[FoundName]:
         if self.names is None:

@@ -1,6 +1,15 @@
 """Every study, by the name of its folder in experiments."""
 
-from ecgtrace.studies import ablation, ceiling, clinical_run, conditions, other_programs, pages, reliability
+from ecgtrace.studies import (
+    ablation,
+    ceiling,
+    clinical_run,
+    conditions,
+    not_pages,
+    other_programs,
+    pages,
+    reliability,
+)
 
 STUDIES = {
     study.name: study
@@ -9,6 +18,7 @@ STUDIES = {
         ceiling.STUDY,
         clinical_run.STUDY,
         conditions.STUDY,
+        not_pages.STUDY,
         other_programs.PAGES_OTHER,
         other_programs.REFERENCE,
         pages.STUDY,

@@ -281,7 +281,7 @@ def _write(
         "sizes": sizes(rows),
         "split": cfg.get("split"),
         "made": _made(facts),
-        "note": common.intervals_note(instantiate(cfg.bootstrap)),
+        "note": common.intervals_note(instantiate(cfg.get("bootstrap", _BOOTSTRAP))),
         "cfg": cfg,
         **report.context,
     }
