@@ -24,12 +24,15 @@ class PlacedLead:
     signal : LeadSignal
         The right way up; NaN where the page does not show the lead.
     start_s, end_s : float
+    name_from : str
+        As of `recording.RecordedLead`.
     """
 
     lead: ReadLead
     signal: LeadSignal = field(repr=False)
     start_s: float
     end_s: float
+    name_from: str = "text"
 
 
 def place_leads(

@@ -19,6 +19,7 @@ from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead, read_lead, to_sheet
 from ecgtrace.page_reading.left_over import unread_ink_mm
 from ecgtrace.page_reading.strips import name_strips
+from ecgtrace.page_reading.unnamed import name_unnamed
 from ecgtrace.reading import Paper
 from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_order
 from ecgtrace.sheet import Sheet, find_sheet
@@ -216,6 +217,7 @@ def assemble(
     if not placed:
         raise PageError(NO_TRACES)
     placed, strip_notes = name_strips(placed)
+    placed, layout = name_unnamed(placed, layout, fs_hz)
     by_name: dict[str, list[PlacedLead]] = {}
     unknown = count(1)
     for part in sorted(placed, key=lambda part: part.start_s - part.end_s):  # the longest first
@@ -239,8 +241,7 @@ def assemble(
 
 def _recorded(name: str, part: PlacedLead, sheet: Sheet) -> RecordedLead:
     path = sheet.to_source(part.lead.path)
-    name_from = "text" if part.lead.region.name else "none"
-    return RecordedLead(name, part.signal, part.start_s, part.end_s, (_box(path),), name_from, (path,))
+    return RecordedLead(name, part.signal, part.start_s, part.end_s, (_box(path),), part.name_from, (path,))
 
 
 def _box(path: FloatArray) -> Box:
