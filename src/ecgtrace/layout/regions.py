@@ -128,18 +128,30 @@ def find_regions(maps: PageMaps, names: Sequence[FoundName]) -> RasterLayout:
 
 def _named(regions: Sequence[LeadRegion], scores: Sequence[Sequence[float]]) -> tuple[list[LeadRegion], int]:
     """Give the pieces their names, and say how many of them only an order tells."""
-    counts = Counter(region.row for region in regions)
-    most = max(counts.values(), default=0)
-    full = [row for row in sorted(counts) if counts[row] == most]
-    if most == 1 and len(full) > len(LEADS):  # of one column, what comes after the twelfth row is a strip
-        full = full[: len(LEADS)]
-    strips = [region.row not in full for region in regions]
+    strips = are_strips([region.row for region in regions])
     naming = decide_names([(region.row, region.column) for region in regions], scores, strips)
     named = [
         replace(region, name=name, score=share, strip=strip)
         for region, name, share, strip in zip(regions, naming.names, naming.shares, strips, strict=True)
     ]
     return named, naming.by_order
+
+
+def are_strips(rows: Sequence[int]) -> list[bool]:
+    """
+    Tell for each piece of a page, by the row that it is in, whether it is a rhythm strip.
+
+    Examples
+    --------
+    >>> are_strips([0, 0, 1, 1, 2])
+    [False, False, False, False, True]
+    """
+    counts = Counter(rows)
+    most = max(counts.values(), default=0)
+    full = [row for row in sorted(counts) if counts[row] == most]
+    if most == 1 and len(full) > len(LEADS):  # of one column, what comes after the twelfth row is a strip
+        full = full[: len(LEADS)]
+    return [row not in full for row in rows]
 
 
 def _span(row: Row, per_mm: float) -> tuple[float, float]:

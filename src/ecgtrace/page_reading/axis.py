@@ -26,6 +26,8 @@ class PlacedLead:
     start_s, end_s : float
     further : tuple of ReadLead
         Rows in which it goes on.
+    name_from : str
+        As of `recording.RecordedLead`.
     """
 
     lead: ReadLead
@@ -33,6 +35,7 @@ class PlacedLead:
     start_s: float
     end_s: float
     further: tuple[ReadLead, ...] = ()
+    name_from: str = "text"
 
 
 def place_leads(

@@ -24,6 +24,7 @@ from ecgtrace.page_reading.left_over import unread_ink_mm
 from ecgtrace.page_reading.mirror import names_score, refuse_mirrored
 from ecgtrace.page_reading.pulse_edge import pulse_before
 from ecgtrace.page_reading.strips import name_strips
+from ecgtrace.page_reading.unnamed import name_unnamed
 from ecgtrace.page_reading.whole import grid_of_halves, refuse_several, whole_doubts
 from ecgtrace.reading import Paper
 from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_order
@@ -276,6 +277,7 @@ def assemble(
         raise PageError(NO_TRACES)
     placed, layout, rows_doubts = join_rows(placed, layout, sheet.px_per_mm_x)
     placed, strip_notes = name_strips(placed)
+    placed, layout = name_unnamed(placed, layout, fs_hz)
     by_name: dict[str, list[PlacedLead]] = {}
     unknown = count(1)
     for part in sorted(placed, key=lambda part: part.start_s - part.end_s):  # the longest first
@@ -300,8 +302,7 @@ def assemble(
 def _recorded(name: str, part: PlacedLead, sheet: Sheet) -> RecordedLead:
     paths = tuple(sheet.to_source(lead.path) for lead in (part.lead, *part.further))
     boxes = tuple(_box(path) for path in paths)
-    name_from = "text" if part.lead.region.name else "none"
-    return RecordedLead(name, part.signal, part.start_s, part.end_s, boxes, name_from, paths)
+    return RecordedLead(name, part.signal, part.start_s, part.end_s, boxes, part.name_from, paths)
 
 
 def _box(path: FloatArray) -> Box:

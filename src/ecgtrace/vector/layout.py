@@ -120,13 +120,10 @@ def find_layout(lines: PageLines, words: Sequence[Word], per_mm: float) -> PageL
         if told is not None:
             (notes if told else doubts).append(_TOLD_BY_NAMES[told])
     pieces = _columns(pieces, per_mm)
-    unnamed = sum(not piece.name for piece in pieces)
-    numbered = _numbered(words, rows, per_mm) if unnamed == len(pieces) else None
+    numbered = None if any(piece.name for piece in pieces) else _numbered(words, rows, per_mm)
     if numbered is not None:
         notes.append("rows are numbered in seconds: each goes on where the row above ended")
         return PageLayout(rows_layout_name(len(rows)), tuple(pieces), numbered, True, (), tuple(notes))
-    if unnamed:
-        doubts.append(f"{unnamed} of {len(pieces)} traces have no name that could be read")
     once = [tuple(dict.fromkeys(texts)) for texts in (doubts, notes)]
     return PageLayout(layout_name([piece.row for piece in pieces]), tuple(pieces), row_y, False, *once)
 

@@ -1,11 +1,13 @@
 """A page of vectors in, a recording out."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ecgtrace.documents.source import SourcePage, Vectors
 from ecgtrace.errors import NoTracesError, PageError
+from ecgtrace.layout.by_algebra import NONE, Trace, tell_names
+from ecgtrace.layout.regions import are_strips
 from ecgtrace.recording import Box, Calibration, Check, RecordedLead, Recording, lead_order
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 from ecgtrace.vector import checks
@@ -32,6 +34,7 @@ class _Timed:
     end_s: float
     samples: Samples = field(repr=False)
     x_s: FloatArray = field(repr=False)
+    name_from: str = NONE
 
     @property
     def name(self) -> str:
@@ -74,7 +77,7 @@ def read_vectors(page: SourcePage, fs_hz: float = 500.0, given: PaperChoice | No
     _require_ecg(scale, lines, vectors)
     layout = find_layout(lines, vectors.words, scale.per_mm_x)
     calibration, doubts, notes = find_calibration(scale, vectors.text, lines.pulses, given or PaperChoice())
-    timed = _timed(layout, calibration, fs_hz)
+    timed, layout = _named(_timed(layout, calibration, fs_hz), layout, calibration, fs_hz)
     leads, found_checks, more = _leads(timed, layout, lines, calibration, turned, fs_hz)
     values = {lead.name: lead.signal.amplitude_mv for lead in leads}
     found_checks += checks.algebra(values, fs_hz)
@@ -125,6 +128,37 @@ def _timed(layout: PageLayout, calibration: Calibration, fs_hz: float) -> list[_
     return timed
 
 
+def _named(
+    timed: list[_Timed], layout: PageLayout, calibration: Calibration, fs_hz: float
+) -> tuple[list[_Timed], PageLayout]:
+    """Name pieces without a name by what they show; what stays without is a doubt."""
+    if layout.continued:
+        return timed, layout
+    n = _length(timed)
+    strips = are_strips([part.piece.row for part in timed])
+    told = tell_names(
+        [
+            Trace(part.piece.row, part.piece.column, _mv(part, calibration, n), part.piece.name, strip)
+            for part, strip in zip(timed, strips, strict=True)
+        ],
+        fs_hz,
+    )
+    named = [
+        replace(part, piece=replace(part.piece, name=name), name_from=name_from)
+        for part, name, name_from in zip(timed, told.names, told.name_from, strict=True)
+    ]
+    doubts = [*layout.doubts, *told.doubts]
+    unnamed = told.names.count("")
+    if unnamed:
+        doubts.append(f"{unnamed} of {len(timed)} traces have no name that could be read")
+    return named, replace(layout, doubts=tuple(doubts), notes=(*layout.notes, *told.notes))
+
+
+def _length(timed: list[_Timed]) -> int:
+    """Return the number of samples of the page's axis."""
+    return max(part.samples.first + len(part.samples.mm) for part in timed)
+
+
 def _coarse(timed: list[_Timed]) -> str:
     """Say so where a machine has drawn fewer points than waves of the QRS need; empty where not."""
     rates = [(len(part.piece.points) - 1) / float(np.ptp(part.x_s)) for part in timed]
@@ -142,7 +176,7 @@ def _leads(
     fs_hz: float,
 ) -> tuple[list[RecordedLead], list[Check], list[str]]:
     """Put the pieces of each lead together; where it has a strip, the strip's extent is its own."""
-    n = max(part.samples.first + len(part.samples.mm) for part in timed)
+    n = _length(timed)
     by_name: dict[str, list[_Timed]] = {}
     unknown = 0
     for part in timed:
@@ -211,7 +245,7 @@ def _lead(
     )
     start, end = min(part.start_s for part in parts), max(part.end_s for part in parts)
     boxes = tuple(_box(path) for path in paths)
-    return RecordedLead(name, signal, start, end, boxes, "text" if parts[0].piece.name else "none", paths)
+    return RecordedLead(name, signal, start, end, boxes, parts[0].name_from, paths)
 
 
 def _closed(mv: FloatArray) -> FloatArray:
