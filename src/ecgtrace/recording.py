@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ecgtrace.types import DOUBTFUL, FAILED, OK, FloatArray, LeadSignal
+from ecgtrace.types import DOUBTFUL, FAILED, OK, FloatArray, GridScale, LeadSignal
 from ecgtrace.units import LEADS
 
 Box = tuple[float, float, float, float]
@@ -62,6 +62,17 @@ class RecordedLead:
             raise ValueError(f"lead {self.name} begins at {self.start_s} s and ends at {self.end_s} s")
         if np.isnan(self.signal.amplitude_mv).all():
             raise ValueError(f"lead {self.name} has no samples")
+
+    @classmethod
+    def without_page(
+        cls, name: str, amplitude_mv: FloatArray, fs_hz: float, name_from: str = "file"
+    ) -> "RecordedLead":
+        """Return a lead that no page was read for: sure of each sample that it has, its scale is 1."""
+        known = np.flatnonzero(np.isfinite(amplitude_mv))
+        sure = np.isfinite(amplitude_mv).astype(float)
+        signal = LeadSignal(amplitude_mv, fs_hz, sure, GridScale(1.0, 1.0, 1.0), row_px=np.zeros(0))
+        ends = (float(known[place] / fs_hz) if len(known) else 0.0 for place in (0, -1))
+        return cls(name, signal, *ends, name_from=name_from)
 
 
 @dataclass(frozen=True)
