@@ -71,8 +71,8 @@ class RecordedLead:
         known = np.flatnonzero(np.isfinite(amplitude_mv))
         sure = np.isfinite(amplitude_mv).astype(float)
         signal = LeadSignal(amplitude_mv, fs_hz, sure, GridScale(1.0, 1.0, 1.0), row_px=np.zeros(0))
-        ends = (float(known[place] / fs_hz) if len(known) else 0.0 for place in (0, -1))
-        return cls(name, signal, *ends, name_from=name_from)
+        first, last = (known[0], known[-1]) if len(known) else (0, 0)  # without samples it is refused
+        return cls(name, signal, float(first / fs_hz), float(last / fs_hz), name_from=name_from)
 
 
 @dataclass(frozen=True)

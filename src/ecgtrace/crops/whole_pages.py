@@ -18,8 +18,8 @@ from ecgtrace.pages.page_pdf import draw_pdf
 from ecgtrace.pages.page_plan import PagePlan, plan_page
 from ecgtrace.pages.page_render import Scan, draw_picture
 from ecgtrace.pages.usual_page import usual_page
-from ecgtrace.records.splits import RecordSource
 from ecgtrace.recording import RecordedLead, Recording
+from ecgtrace.records.splits import RecordSource
 from ecgtrace.writers import wfdb_record
 
 PDF, PNG = "pdf", "png"

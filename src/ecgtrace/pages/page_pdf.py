@@ -3,17 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 
+from ecgtrace.pages.layout import Bounds
 from ecgtrace.pages.page_plan import PagePlan
 from ecgtrace.pages.page_render import words
 from ecgtrace.types import FloatArray
 from ecgtrace.units import LARGE_SQUARE_MM, MM_PER_INCH, POINTS_PER_INCH
+
+Colour = str | tuple[float, ...]  # as matplotlib takes them
 
 _CAPITAL = 0.729  # height of a capital of DejaVu Sans, in sizes of the font
 
@@ -28,24 +31,17 @@ class PdfPage:
         self.axes.set(xlim=(0, width_mm), ylim=(height_mm, 0))
         self.axes.axis("off")
 
-    def line(self, points_mm: FloatArray, colour: object, width_mm: float) -> None:
+    def line(self, points_mm: FloatArray, colour: Colour, width_mm: float) -> None:
         """Draw a line through points, shape (n, 2); NaN lifts the pen."""
         width = width_mm / MM_PER_INCH * POINTS_PER_INCH
         self.axes.plot(*points_mm.T, color=colour, linewidth=width, solid_capstyle="butt")
 
     def letters(
-        self, x_mm: float, y_mm: float, text: str, size_pt: float, colour: object = "black", turn: float = 0
+        self, x_mm: float, y_mm: float, text: str, size_pt: float, colour: Colour = "black", turn: float = 0
     ) -> None:
         """Write from the left end of a baseline, turned counter-clockwise by `turn` degrees."""
-        how = {"rotation": turn, "rotation_mode": "anchor", "ha": "left", "va": "baseline"}
-        self.axes.text(x_mm, y_mm, text, fontsize=size_pt, color=colour, parse_math=False, **how)
-
-    def grid(self, area_mm: tuple[float, float, float, float], step_mm: float, colour: object, width_mm: float) -> None:
-        """Rule an area, both ends included, as one path across and one down."""
-        x0, y0, x1, y1 = area_mm
-        x, y = (np.arange(a, b + 0.1 * step_mm, step_mm) for a, b in ((x0, x1), (y0, y1)))
-        self.line(_pieces(x, np.full(len(x), y0), x, np.full(len(x), y1)), colour, width_mm)
-        self.line(_pieces(np.full(len(y), x0), y, np.full(len(y), x1), y), colour, width_mm)
+        written = self.axes.text(x_mm, y_mm, text, fontsize=size_pt, color=colour, parse_math=False)
+        written.set(rotation=turn, rotation_mode="anchor", ha="left", va="baseline")
 
 
 @contextmanager
@@ -62,7 +58,11 @@ def pdf_page(
     outlines : bool, optional
         Letters as outlines (Type 3) in place of a typeface (Type 42).
     """
-    own = {"path.simplify": False, "pdf.fonttype": 3 if outlines else 42, "font.family": "DejaVu Sans"}
+    own: dict[Any, Any] = {
+        "path.simplify": False,
+        "pdf.fonttype": 3 if outlines else 42,
+        "font.family": "DejaVu Sans",
+    }
     with mpl.rc_context(own):
         page = PdfPage(width_mm, height_mm)
         yield page
@@ -85,9 +85,13 @@ def draw_pdf(plan: PagePlan, target: Path | IO[bytes]) -> None:
         phase = style.margins_mm[2] % LARGE_SQUARE_MM if plan.grid_area is None else 0.0
         x0, y0, x1, y1 = (value / style.px_per_mm for value in area)
         minor, major = style.grid_width_mm, style.grid_major_width_mm or style.grid_width_mm
-        for step, colour, width in ((1.0, style.grid_minor, minor), (LARGE_SQUARE_MM, style.grid_major, major)):
+        for step, colour, width in (
+            (1.0, style.grid_minor, minor),
+            (LARGE_SQUARE_MM, style.grid_major, major),
+        ):
             if colour is not None:
-                page.grid((x0, y0 + phase % step, x1, y1), step, _rgb(colour), width)
+                for lines in ruled((x0, y0 + phase % step, x1, y1), step):
+                    page.line(lines, _rgb(colour), width)
         for stroke in plan.strokes:
             mm = style.px_per_mm
             page.line(stroke.polyline / mm, _rgb(stroke.ink), stroke.width_px / mm)
@@ -98,11 +102,20 @@ def draw_pdf(plan: PagePlan, target: Path | IO[bytes]) -> None:
             page.line(trace.polyline / style.px_per_mm, _rgb(style.ink), style.line_width_mm)
 
 
-def _pieces(x0: FloatArray, y0: FloatArray, x1: FloatArray, y1: FloatArray) -> FloatArray:
-    """Join lines to one, with NaN between them."""
+def ruled(area_mm: Bounds, step_mm: float) -> tuple[FloatArray, FloatArray]:
+    """Return the lines of a grid from edge to edge of an area: those down and those across, a path each."""
+    x0, y0, x1, y1 = area_mm
+    x, y = (np.arange(low, high + 0.1 * step_mm, step_mm) for low, high in ((x0, x1), (y0, y1)))
+    return _joined(x, np.full(len(x), y0), x, np.full(len(x), y1)), _joined(
+        np.full(len(y), x0), y, np.full(len(y), x1), y
+    )
+
+
+def _joined(x0: FloatArray, y0: FloatArray, x1: FloatArray, y1: FloatArray) -> FloatArray:
+    """Join lines to one path, the pen lifted between them."""
     lift = np.full(len(x0), np.nan)
     return np.stack([np.stack([x0, x1, lift], 1).ravel(), np.stack([y0, y1, lift], 1).ravel()], axis=1)
 
 
-def _rgb(ink: tuple[int, int, int]) -> tuple[float, ...]:
+def _rgb(ink: tuple[int, int, int]) -> Colour:
     return tuple(value / 255 for value in ink)

@@ -1,4 +1,4 @@
-"""What `digitize.py` made of whole pages, for the report: verdict, overlay, the leads of the CSV, their SNR."""
+"""What `digitize.py` made of whole pages, for the report: verdict, overlay, leads of the CSV, their SNR."""
 
 import base64
 import html
@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ class DigitizedPage:
     no_truth: str = ""
     overlay: Path | None = None
 
-    @property
+    @cached_property
     def scores(self) -> dict[str, LeadScore]:
         """Each lead against the truth, those included that were not read; empty where there is no truth."""
         if self.truth is None:
@@ -221,9 +222,7 @@ def _rows(leads: list[_Drawn]) -> list[list[_Drawn]]:
     return rows
 
 
-def _draw(
-    axis: Axes, drawn: _Drawn, zero: float, top: float, score: LeadScore | None, colour: str
-) -> None:
+def _draw(axis: Axes, drawn: _Drawn, zero: float, top: float, score: LeadScore | None, colour: str) -> None:
     for label, (time_s, values) in drawn.lines.items():
         look = ("0.75", 2.6) if label == _TRUTH else (colour, 0.9)
         axis.plot(time_s, values + zero, label=label, color=look[0], linewidth=look[1])
@@ -231,12 +230,14 @@ def _draw(
     axis.annotate(drawn.name + snr, (drawn.start_s, top), (3, -9), textcoords="offset points", fontsize=7.5)
 
 
-_INTRODUCTION = """<p>Each page below was read whole by <code>digitize.py</code>: its leads were found, named and
-digitized, and written to one table. The lines of the second picture are those of that table, in mV over the time
-axis of the page; where the page does not show a lead there is none. Behind them, in grey, is the signal that the
-page was drawn from, where it is known. SNR is signal over error in dB, the lag removed as below: 20 dB is an error
-of a tenth of the signal, 40 dB of a hundredth. A lead that was not read counts 0 dB. A page that is
-<b>doubtful</b> was read and written, and its message says what to look at.</p>"""
+_INTRODUCTION = """<p>Each page below was read whole by <code>digitize.py</code>: its leads
+were found, named and
+digitized, and written to one table. The lines of the second picture are those of that table, in mV
+over the time axis of the page; where the page does not show a lead there is none. Behind them, in
+grey, is the signal that the page was drawn from, where it is known. SNR is signal over error in dB,
+the lag removed as below: 20 dB is an error of a tenth of the signal, 40 dB of a hundredth, and 100
+dB is the most that is counted; a lead that was not read counts 0 dB. A page that is <b>doubtful</b>
+was read and written, and its message says what to look at.</p>"""
 
 
 def _page(page: DigitizedPage) -> str:
@@ -258,7 +259,9 @@ def _page(page: DigitizedPage) -> str:
     listed = "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in facts.items())
     parts = [f"<h3>{html.escape(Path(str(note['source'])).name)}</h3>", f"<dl>{listed}</dl>"]
     if page.overlay is not None:
-        parts.append(_figure(page.overlay.read_bytes(), "The page with each trace laid on it as it was read."))
+        parts.append(
+            _figure(page.overlay.read_bytes(), "The page with each trace laid on it as it was read.")
+        )
     if page.leads:
         parts.append(_figure(as_png(leads_figure(page)), f"The leads in {page.name}.csv, one scale for all."))
     if scores:
@@ -269,9 +272,8 @@ def _page(page: DigitizedPage) -> str:
 def _figure(png: bytes, caption: str) -> str:
     text = html.escape(caption)
     data = base64.b64encode(png).decode()
-    return (
-        f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
-    )
+    image = f'<img alt="{text}" src="data:image/png;base64,{data}">'
+    return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
 
 
 def _table(scores: Mapping[str, LeadScore]) -> str:

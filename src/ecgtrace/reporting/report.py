@@ -134,8 +134,8 @@ def write_report(folder: Path, pages: Path | None = None) -> Path:
     Raises
     ------
     DataError
-        If there are no rows, or if two runs of a sweep hold the same crop and digitizer; if the files of a page
-        are broken.
+        If there are no rows, if two runs of a sweep hold the same crop and digitizer, or if the files of a
+        page are broken.
     ConfigError
         If `pages` holds no page.
     """

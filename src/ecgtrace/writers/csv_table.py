@@ -53,14 +53,16 @@ def read(path: Path) -> tuple[FloatArray, dict[str, FloatArray]]:
         If the file is missing or is no such table.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            names = file.readline().strip().split(",")
-            table = np.genfromtxt(file, delimiter=",", ndmin=2)
+        header, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+        names = header.split(",")
+        if names[0] != TIME or not lines:
+            raise ValueError("it has no time, or no samples")
+        table = np.genfromtxt(lines, delimiter=",", ndmin=2)
+        if table.shape[1] != len(names):
+            raise ValueError("its lines are not as long as its first")
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a table of leads ({error})") from error
-    if names[0] != TIME or table.shape[1] != len(names):
-        raise DataError(f"{path} is no table of leads that ecgtrace wrote; digitize the page anew")
-    leads = {name: values for name, values in zip(names[1:], table.T[1:], strict=True)}
+        raise DataError(f"{path} is no table of leads ({error}); digitize the page anew") from error
+    leads = dict(zip(names[1:], table.T[1:], strict=True))
     return table[:, 0], {name: values for name, values in leads.items() if np.isfinite(values).any()}
 
 
