@@ -18,11 +18,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-run: setup  ## Digitize example pictures, recompute the paper's two tables, write a report
-	$(BIN)/python generate.py output_dir=$(REPORT)/example sets=[overlap] subset.n_non_overlap=4 subset.n_overlap=8
+run: setup  ## Digitize example pages and leads, recompute the paper's two tables, write a report
+	$(BIN)/python generate.py output_dir=$(REPORT)/example sets=[whole_pages,overlap] subset.n_non_overlap=4 subset.n_overlap=8
+	$(BIN)/python digitize.py input=$(REPORT)/example/whole-pages output_dir=$(REPORT)/pages content=page overlays=true resume=true
 	$(BIN)/python digitize.py input=$(REPORT)/example/overlap-dataset/with-overlap/image output_dir=$(REPORT)/digitized overlays=true resume=true
-	$(BIN)/python evaluate.py digitizer=refined compare=[proposed,baseline,ceiling] workers=2 resume=true hydra.run.dir=$(REPORT)/evaluation
-	@echo "digitized examples: $(REPORT)/digitized"
+	$(BIN)/python evaluate.py digitizer=refined compare=[proposed,baseline,ceiling] digitized_pages=$(REPORT)/pages workers=2 resume=true hydra.run.dir=$(REPORT)/evaluation
+	@echo "digitized pages and leads: $(REPORT)/pages $(REPORT)/digitized"
 	@echo "report: $(REPORT)/evaluation/report.html"
 
 test: setup  ## Run all tests

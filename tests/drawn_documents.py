@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.figure import Figure
 
+from ecgtrace.pages.page_pdf import pdf_page, ruled
 from ecgtrace.records.sample import SampleRecords
-from ecgtrace.units import LEADS, MM_PER_INCH
+from ecgtrace.units import LEADS
 
 WIDTH_MM, HEIGHT_MM = 297.0, 210.0
 LEFT_MM, TOP_MM = 20.0, 45.0
@@ -77,12 +75,14 @@ def truth(rec, drawing):
 
 def draw(path, rec, drawing):
     """Write the page, with all vertices."""
-    with matplotlib.rc_context({"path.simplify": False, "pdf.fonttype": 3 if drawing.glyphs else 42}):
-        _draw(path, rec, drawing)
+    width, height = WIDTH_MM * drawing.size, HEIGHT_MM * drawing.size
+    if drawing.turn in (90, 270):
+        width, height = height, width
+    with pdf_page(path, width, height, outlines=drawing.glyphs) as paper:
+        _draw(_Turned(paper, width, height, drawing), rec, drawing)
 
 
-def _draw(path, rec, drawing):
-    page = _Page(drawing)
+def _draw(page, rec, drawing):
     page.grid()
     for x, y, text in drawing.also:
         page.letters(x, y, text)
@@ -109,21 +109,13 @@ def _draw(path, rec, drawing):
             page.trace(points)
     if drawing.text:
         page.letters(LEFT_MM, HEIGHT_MM - 12, drawing.text.format(speed=drawing.speed, gain=drawing.gain))
-    page.save(path)
 
 
-class _Page:
-    def __init__(self, drawing):
-        self.drawing = drawing
-        width, height = WIDTH_MM * drawing.size, HEIGHT_MM * drawing.size
-        if drawing.turn in (90, 270):
-            width, height = height, width
-        self.width, self.height = width, height
-        self.figure = Figure(figsize=(width / MM_PER_INCH, height / MM_PER_INCH))
-        FigureCanvasPdf(self.figure)
-        self.axes = self.figure.add_axes((0, 0, 1, 1))
-        self.axes.set(xlim=(0, width), ylim=(height, 0))
-        self.axes.axis("off")
+class _Turned:
+    """The paper, turned and scaled as a drawing asks."""
+
+    def __init__(self, paper, width, height, drawing):
+        self.paper, self.width, self.height, self.drawing = paper, width, height, drawing
 
     def place(self, x, y):
         x, y = np.asarray(x, float) * self.drawing.size, np.asarray(y, float) * self.drawing.size
@@ -137,20 +129,13 @@ class _Page:
         return x, y
 
     def line(self, xy, colour, width_mm):
-        x, y = self.place(*xy)
-        self.axes.plot(x, y, color=colour, linewidth=width_mm / MM_PER_INCH * 72, solid_capstyle="butt")
+        self.paper.line(np.stack(self.place(*xy), axis=1), colour, width_mm)
 
     def grid(self):
         for step in self.drawing.grid_mm:
             colour, width = ("#f4b6b6", 0.1) if step == 1 else ("#e08080", 0.2)
-            x, y = np.arange(5.0, WIDTH_MM - 4.9, step), np.arange(5.0, HEIGHT_MM - 4.9, step)
-            ends = [(x, np.full(len(x), 5.0), x, np.full(len(x), 205.0))]
-            ends.append((np.full(len(y), 5.0), y, np.full(len(y), 290.0), y))
-            for x0, y0, x1, y1 in ends:  # one path of many pieces
-                nan = np.full(len(x0), np.nan)
-                self.line(
-                    np.stack([[x0, x1, nan], [y0, y1, nan]]).transpose(0, 2, 1).reshape(2, -1), colour, width
-                )
+            for points in ruled((5.0, 5.0, WIDTH_MM - 7.0, HEIGHT_MM - 5.0), step):
+                self.line(points.T, colour, width)
 
     def pulse(self, zero):
         high = self.drawing.gain if self.drawing.pulse_mm is None else self.drawing.pulse_mm
@@ -175,13 +160,7 @@ class _Page:
             self.line(part.T, "black", 0.3)
 
     def letters(self, x, y, text):
-        (x, y), turn = self.place(x, y), self.drawing.turn
-        self.axes.text(
-            x, y, text, fontsize=9, rotation=-turn, rotation_mode="anchor", ha="left", va="baseline"
-        )
-
-    def save(self, path):
-        self.figure.savefig(path)
+        self.paper.letters(*self.place(x, y), text, 9, turn=-self.drawing.turn)
 
 
 def without_collinear(points):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ecgtrace.types import DOUBTFUL, FAILED, OK, FloatArray, LeadSignal
+from ecgtrace.types import DOUBTFUL, FAILED, OK, FloatArray, GridScale, LeadSignal
 from ecgtrace.units import LEADS
 
 Box = tuple[float, float, float, float]
@@ -63,6 +63,17 @@ class RecordedLead:
             raise ValueError(f"lead {self.name} begins at {self.start_s} s and ends at {self.end_s} s")
         if np.isnan(self.signal.amplitude_mv).all():
             raise ValueError(f"lead {self.name} has no samples")
+
+    @classmethod
+    def without_page(
+        cls, name: str, amplitude_mv: FloatArray, fs_hz: float, name_from: str = "file"
+    ) -> "RecordedLead":
+        """Return a lead that no page was read for: sure of each sample that it has, its scale is 1."""
+        known = np.flatnonzero(np.isfinite(amplitude_mv))
+        sure = np.isfinite(amplitude_mv).astype(float)
+        signal = LeadSignal(amplitude_mv, fs_hz, sure, GridScale(1.0, 1.0, 1.0), row_px=np.zeros(0))
+        first, last = (known[0], known[-1]) if len(known) else (0, 0)  # without samples it is refused
+        return cls(name, signal, float(first / fs_hz), float(last / fs_hz), name_from=name_from)
 
 
 @dataclass(frozen=True)

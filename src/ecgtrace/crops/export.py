@@ -187,7 +187,7 @@ def main(cfg: DictConfig) -> list[Summary]:
         Before anything is written, if a value is out of range or a folder is taken.
     """
     output_dir = Path(cfg.output_dir).expanduser()
-    names = ("digitization", "detection", "segmentation", "overlap")
+    names = ("digitization", "detection", "segmentation", "overlap", "whole_pages")
     unknown = [str(name) for name in cfg.sets if name not in names]
     if unknown or not cfg.sets:
         raise ConfigError(f"sets: {', '.join(unknown) or 'none'} chosen; choose of {', '.join(names)}")

@@ -15,7 +15,7 @@ from ecgtrace.documents.source import SourcePage
 from ecgtrace.errors import InputImageError
 from ecgtrace.images import as_rgb
 from ecgtrace.recording import Calibration, RecordedLead, Recording, lead_order
-from ecgtrace.types import FloatArray, GridScale, LeadSignal
+from ecgtrace.types import FloatArray
 from ecgtrace.units import LEAD_CODES
 
 _MARK, _MARK_AT = b"DICM", 128
@@ -172,17 +172,9 @@ def _lead(channel: Any, values: FloatArray, fs_hz: float, index: int) -> Recorde
     if unit not in _MV:
         raise InputImageError(f"channel {index + 1} is in '{unit}', which is no voltage that is known here")
     mv = values * _MV[unit]
-    signal = LeadSignal(
-        mv, fs_hz, np.where(np.isnan(mv), 0.0, 1.0), GridScale(1.0, 1.0, 1.0), row_px=np.zeros(0)
-    )
     found = _name(channel)
-    known = np.flatnonzero(np.isfinite(mv))
-    return RecordedLead(
-        found or f"unknown_{index + 1}",
-        signal,
-        float(known[0] / fs_hz),
-        float(known[-1] / fs_hz),
-        name_from="file" if found else "none",
+    return RecordedLead.without_page(
+        found or f"unknown_{index + 1}", mv, fs_hz, name_from="file" if found else "none"
     )
 
 

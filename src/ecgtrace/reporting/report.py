@@ -18,7 +18,7 @@ from ecgtrace.errors import DataError
 from ecgtrace.evaluation.align import AlignOptions
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
 from ecgtrace.evaluation.rows import FAILED, read_rows
-from ecgtrace.reporting import tables
+from ecgtrace.reporting import digitized_pages, tables
 
 _ROWS = "rows.csv"
 _PROVENANCE = "provenance.json"
@@ -33,8 +33,9 @@ _PAGE = Template("""<!DOCTYPE html>
 <style>
 body { font: 16px/1.55 Georgia, "Times New Roman", serif; color: #1a1a1a; background: #fff;
        max-width: 62rem; margin: 2.5rem auto; padding: 0 1.25rem; }
-h1, h2, caption, th, td, dt, summary { font-family: "Helvetica Neue", Arial, sans-serif; }
+h1, h2, h3, caption, th, td, dt, summary { font-family: "Helvetica Neue", Arial, sans-serif; }
 h1 { font-size: 1.8rem; line-height: 1.2; margin-bottom: .3rem; }
+h3 { font-size: 1rem; margin: 1.8rem 0 .4rem; }
 h2 { font-size: 1.2rem; margin-top: 2.6rem; border-bottom: 1px solid #bbb; padding-bottom: .2rem; }
 p, li { max-width: 44rem; }
 .lead { font-size: 1.05rem; color: #444; }
@@ -57,6 +58,7 @@ pre { font-size: .8rem; background: #f6f6f6; padding: .8rem; overflow-x: auto; }
 <body>
 <h1>How well ECG pictures became signals</h1>
 <p class="lead">$lead</p>
+$pages
 
 <h2>What was done</h2>
 <p>Each picture shows one lead of an electrocardiogram on grid paper, sometimes with the traces of
@@ -112,7 +114,7 @@ _PROGRAMS = {
 }
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, pages: Path | None = None) -> Path:
     """
     Make `report.html` in a run folder.
 
@@ -121,6 +123,8 @@ def write_report(folder: Path) -> Path:
     folder : Path
         With `rows.csv`, or with run folders of a sweep below it whose rows are then taken together. Figures
         (`figures/*.png`) and `provenance.json` are used where they are.
+    pages : Path, optional
+        What `digitize.py` wrote of whole pages: they get a section of their own.
 
     Returns
     -------
@@ -130,7 +134,10 @@ def write_report(folder: Path) -> Path:
     Raises
     ------
     DataError
-        If there are no rows, or if two runs of a sweep hold the same crop and digitizer.
+        If there are no rows, if two runs of a sweep hold the same crop and digitizer, or if the files of a
+        page are broken.
+    ConfigError
+        If `pages` holds no page.
     """
     folder = Path(folder)
     runs = _run_folders(folder)
@@ -145,6 +152,7 @@ def write_report(folder: Path) -> Path:
     results = tables.results(rows, _bootstrap_options(facts[0]))
     page = _PAGE.substitute(
         lead=html.escape(_lead(rows)),
+        pages=digitized_pages.section(pages) if pages else "",
         max_lag=_max_lag(facts[0]),
         programs=_programs(rows),
         tables="\n".join(tables.to_html(table) for table in results),

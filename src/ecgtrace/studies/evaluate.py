@@ -24,7 +24,7 @@ from ecgtrace.evaluation.run import Evaluation
 from ecgtrace.evaluation.runner import ROWS, CropSource, DigitizerLike, RunOptions, Score
 from ecgtrace.evaluation.subsets import ALL
 from ecgtrace.provenance import provenance
-from ecgtrace.reporting import figures, page_tables, report, tables
+from ecgtrace.reporting import digitized_pages, figures, page_tables, report, tables
 from ecgtrace.reporting.tracking import Tracker
 
 _log = logging.getLogger(__name__)
@@ -56,6 +56,9 @@ def main(cfg: DictConfig) -> dict[str, Any]:
     align = instantiate(cfg.align)
     score: Score = Evaluation(align, cfg.subset.name)
     bootstrap: BootstrapOptions = instantiate(cfg.bootstrap)
+    shown = Path(cfg.digitized_pages) if cfg.digitized_pages else None
+    if shown:
+        digitized_pages.find(shown)  # raises now what the report would raise in the end
     configs, digitizers = _digitizers(cfg)
     tracker = instantiate(cfg.logger)
     # "object": nodes that are dataclasses reach the source as such, not as configurations of them.
@@ -81,7 +84,7 @@ def main(cfg: DictConfig) -> dict[str, Any]:
     tables.write_tables(results, folder / "tables")
     if cfg.figures:
         figures.write_figures(rows, source, digitizers, folder / "figures", align)
-    report_path = report.write_report(folder)
+    report_path = report.write_report(folder, shown)
     tracker.log_evaluation(results, facts, folder)
     print(tables.to_text(results))
     print(f"rows: {folder / ROWS}\nreport: {report_path}")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ecgtrace.errors import DataError
 from ecgtrace.recording import Recording
 from ecgtrace.types import FloatArray
 from ecgtrace.units import LEADS
@@ -34,6 +35,35 @@ def write(recording: Recording, stem: Path) -> tuple[Path, ...]:
     _write(amplitudes, names, recording.time_s, mv, AMPLITUDE_DECIMALS)
     _write(confidences, names, recording.time_s, sure, CONFIDENCE_DECIMALS)
     return amplitudes, confidences
+
+
+def read(path: Path) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """
+    Read back a table that `write` wrote.
+
+    Returns
+    -------
+    times_s : ndarray of float, shape (n_samples,)
+    columns : dict of str to ndarray of float, shape (n_samples,)
+        By lead, those that have a value; NaN for an empty cell.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or is no such table.
+    """
+    try:
+        header, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+        names = header.split(",")
+        if names[0] != TIME or not lines:
+            raise ValueError("it has no time, or no samples")
+        table = np.genfromtxt(lines, delimiter=",", ndmin=2)
+        if table.shape[1] != len(names):
+            raise ValueError("its lines are not as long as its first")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is no table of leads ({error}); digitize the page anew") from error
+    leads = dict(zip(names[1:], table.T[1:], strict=True))
+    return table[:, 0], {name: values for name, values in leads.items() if np.isfinite(values).any()}
 
 
 def _write(path: Path, names: tuple[str, ...], times: FloatArray, values: FloatArray, decimals: int) -> None:
