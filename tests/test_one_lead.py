@@ -224,3 +224,12 @@ def test_the_only_name_of_a_page():
     assert sole_name([0, 1, 2], [scores("I"), scores("II"), scores("III")]) is None
     assert sole_name([0, 1, 1], [scores("II")] * 3) is None  # a row of two leads
     assert sole_name([0], [scores("II")]) is None
+
+
+def test_one_row_of_four_may_be_spoilt():
+    """The patient moves: waves of 5 mV in the first row, in no time with the beats."""
+    rows = rows_of(SINUS, 4)
+    moving = np.cumsum(np.random.default_rng(0).normal(0, 1, 2500)) * 0.15
+    rows[0] = rows[0] + moving
+    found = rows_rhythm(rows, FS_HZ)
+    assert found.alike and found.apart

@@ -26,7 +26,8 @@ _BEFORE_S, _BEHIND_S, _SHIFT_S = 0.2, 0.4, 0.04  # of a beat about where it is s
 # 2.5 to 10 s each.
 _APART = 0.5  # of 1,000 pairs of leads that are alike and of one time 999 agree better than 0.56
 _TOGETHER = 0.5  # 99 % of the pages of simultaneous leads agree better, by the median of their pairs
-_ALIKE = 0.5  # rms left between two mean beats, of the larger's own: one lead 0.4, several 0.56, at 95 %
+_ALIKE = 0.5  # rms left between two mean beats, of the larger's own: one lead 0.4, three leads 0.56, at 95 %
+_MOST = 0.75  # of the rows: one of four may be spoilt by the patient's moving
 _LEAST_RR, _LARGEST_RR = 0.8, 1.25  # of the 5th and of the 95th percentile of the others
 _GOES_ON = 0.8  # of the joints: one of five may be misread
 
@@ -41,9 +42,9 @@ class RowsRhythm:
     together : bool
         Beats of the rows fall at the same times.
     alike : bool
-        Beats of all rows have one shape.
+        Beats of most rows have one shape.
     apart : bool
-        They are alike, and those of two rows, at least, do not fall at the same times.
+        Of rows that are alike, two, at least, have beats at other times.
     goes_on : bool
         From the last beat of a row to the first of the next it is as long as from beat to beat.
     """
@@ -93,14 +94,19 @@ def rows_rhythm(rows: Sequence[FloatArray], fs_hz: float) -> RowsRhythm:
         return RowsRhythm(False, False, False, False)
     filled = [np.interp(np.arange(len(r)), np.flatnonzero(k), r[k]) for r, k in zip(rows, known, strict=True)]
     steep = [np.sqrt(slope_energy(row, fs_hz)) for row in filled]
-    agree = [_agreement(one, other, fs_hz) for one, other in combinations(steep, 2)]
     means = [_mean_beat(row, slope, fs_hz) for row, slope in zip(filled, steep, strict=True)]
-    left = [_difference(one, other, fs_hz) for one, other in combinations(means, 2)]
-    alike = max(left) <= _ALIKE
+    agree, left = np.ones((2, len(rows), len(rows)))
+    for i, k in combinations(range(len(rows)), 2):
+        agree[i, k] = agree[k, i] = _agreement(steep[i], steep[k], fs_hz)
+        left[i, k] = left[k, i] = _difference(means[i], means[k], fs_hz)
+    np.fill_diagonal(left, 0.0)
+    like = left <= _ALIKE
+    own = like[int(like.sum(axis=1).argmax())]  # rows like the one that most are like
+    alike = own.mean() >= _MOST
     return RowsRhythm(
-        together=float(np.median(agree)) >= _TOGETHER,
-        alike=alike,
-        apart=alike and min(agree) <= _APART,
+        together=float(np.median(agree[np.triu_indices(len(rows), 1)])) >= _TOGETHER,
+        alike=bool(alike),
+        apart=bool(alike and agree[np.ix_(own, own)].min() <= _APART),
         goes_on=_goes_on(filled, fs_hz),
     )
 
