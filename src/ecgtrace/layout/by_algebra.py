@@ -203,13 +203,11 @@ class _Page:
         """Return the ways to give limb leads to traces that fit, and those that fit nearly as well."""
         ways = []
         for names, chosen in self._ways(patterns):
-            told = [*names, *(self.read[i] for i in self.alone)]
-            signed = [
-                name.removeprefix("-") if self.read[i] else name  # what was read is the right way up
-                for i, name in zip(chosen[0], told, strict=False)
-            ]
+            signed = [self._signed(name, i) for i, name in zip(chosen[0], names, strict=True)]
             alone = np.tile(np.array(self.alone, int), (len(chosen), 1))
-            relations, share = fits(self.shown, [*signed, *told[len(names) :]], np.hstack([chosen, alone]))
+            relations, share = fits(
+                self.shown, [*signed, *(self.read[i] for i in self.alone)], np.hstack([chosen, alone])
+            )
             least = 1 if self.alone or any(self.read[i] for i in chosen[0]) else _LEAST_RELATIONS
             ways += [(share[k], names, chosen[k]) for k in np.flatnonzero(relations >= least)]
         best = min((share for share, _, _ in ways), default=np.inf)
@@ -220,6 +218,9 @@ class _Page:
             for share, names, own in ways
             if share <= _CLEAR * best
         ]
+
+    def _signed(self, name: str, trace: int) -> str:
+        return name.removeprefix("-") if self.read[trace] else name  # what was read is the right way up
 
     def _by_order(self, near: Sequence[dict[int, str]], by_algebra: Mapping[int, str]) -> dict[int, str]:
         """Return the names that one usual order alone gives, of all that fit the names and the sums."""
@@ -277,7 +278,10 @@ class _Page:
             allowed.append(said or [i for i in column if not self.read[i]])
         n_ways = np.prod([max(1, len(own) - k) for k, own in enumerate(allowed)])
         if n_ways > _MOST_WAYS:
-            return self._likely(limb, allowed)
+            signed = [
+                self._signed(name, own[0]) if own else name for name, own in zip(limb, allowed, strict=True)
+            ]
+            return self._likely(signed, allowed)
         return np.array(list(_choices(allowed)), int).reshape(-1, len(limb))
 
     def _likely(self, limb: Sequence[str], allowed: Sequence[Sequence[int]]) -> NDArray[np.int_]:
