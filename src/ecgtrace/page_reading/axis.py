@@ -92,8 +92,8 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
         end = float(np.median([lead.last_px(per_s) for lead in left])) if left else begin
         end_s = (end - origins[before]) / per_s
         whole = whole_tenths(end_s)
-        is_bare = begin - end > _GAP_MM * px_per_mm and whole is not None
-        origins[column] = begin - whole * per_s if is_bare else origins[before]
+        is_bare = begin - end > _GAP_MM * px_per_mm
+        origins[column] = begin - whole * per_s if is_bare and whole is not None else origins[before]
     return origins
 
 

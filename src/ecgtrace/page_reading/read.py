@@ -102,8 +102,8 @@ class PageReader:
     @property
     def model(self) -> str:
         """Names of the networks and hashes of their weights."""
-        networks = (self.network, *([self.names] if self.names is not None else []), self.digitizer)
-        return " ".join(network.model for network in networks)
+        of_names = "" if self.names is None else f"{self.names.model} "
+        return f"{self.network.model} {of_names}{self.digitizer.model}"
 
     def __call__(
         self,
