@@ -28,6 +28,7 @@ _LONGEST_S = 12.0  # what recorders print of a lead in one row is 10 s; a tenth 
 _LEAST_RECOVERED = 0.9  # of the samples; of crops read well 0.97 and more
 _LEAST_CONFIDENCE = 0.85  # mean of the recovered samples; of crops read well 0.96 and more
 _HIGHEST_MV = 10.0  # largest waves known reach about half of that
+STRAIGHT = "the trace is a straight line: a line of the grid or a border, or a lead without waves"
 _FLAT_MM, _FLAT_PEAK_MM = 0.8, 1.5  # 95 % of the rows, all of them; of crops read well 1.2 and 2.5 and more
 _EDGE_MM, _EDGE_PX = 0.2, 2.0  # so near to the picture's edge a trace lies along it,
 _EDGE_RUN_MM = 3.0  # for so long; of crops read well up to 1.4
@@ -115,7 +116,7 @@ def is_straight(signal: LeadSignal, image: NDArray[np.uint8]) -> str:
     mm = signal.scale.px_per_mm_y
     if high - low >= _FLAT_MM * mm or np.ptp(rows) >= _FLAT_PEAK_MM * mm:
         return ""
-    return "the trace is a straight line: a line of the grid or a border, or a lead without waves"
+    return STRAIGHT
 
 
 def follows_the_edge(signal: LeadSignal, image: NDArray[np.uint8]) -> str:

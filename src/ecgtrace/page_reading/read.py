@@ -23,6 +23,7 @@ from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead
 from ecgtrace.page_reading.leads import read_leads
 from ecgtrace.page_reading.left_over import unread_ink_mm
+from ecgtrace.page_reading.lines import without_lines
 from ecgtrace.page_reading.mirror import names_score, refuse_mirrored
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.page_reading.unnamed import name_unnamed
@@ -234,6 +235,7 @@ def assemble(
     """
     calibration, paper_doubts, paper_notes = calibrated
     assert calibration.speed_mm_per_s is not None
+    leads, layout = without_lines(leads, layout)
     placed = place_leads(leads, sheet.px_per_mm_x, calibration.speed_mm_per_s, fs_hz)
     if not placed:
         raise PageError(NO_TRACES)
