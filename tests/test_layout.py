@@ -119,6 +119,21 @@ def test_a_strip_whose_name_was_not_read_is_not_cut_by_a_wave():
     assert layout.regions[-1].strip and layout.regions[-1].name == ""
 
 
+def test_print_at_one_break_of_a_strip_is_no_name():
+    planted = page()
+    planted.name("V1", 10 + 62.5 * 2 + 3, 112)  # what was taken for one
+    layout = find_regions(planted.maps(), planted.names)
+    assert layout.name == "3x4+1"
+    assert layout.regions[-1].strip and layout.regions[-1].name == "II"
+
+
+def test_a_break_that_one_row_does_not_show_is_there():
+    planted = page(bars=False)
+    planted.names = [name for name in planted.names if (name.name, name.y) != ("V2", (60 - 8) * PX)]
+    layout = find_regions(planted.maps(), planted.names)
+    assert layout.name == "3x4+1"
+
+
 def test_bare_paper_between_columns_is_no_lead_s():
     planted = Planted()
     for column, names in enumerate((("I", "II"), ("V1", "V2"))):

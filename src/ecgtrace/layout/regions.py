@@ -295,6 +295,12 @@ def _shown(names: Sequence[FoundName], signs: RowSigns, breaks: Sequence[Break],
     # name was not read, a wave at one break is no column.
     if several and (len(names) == 1 or (not names and not all(shown))):
         shown = [False] * len(breaks)
+    # A row shows all columns or is a strip: what is print at one of three breaks is no name, and a break
+    # that one row alone does not show is there.
+    elif several and len(breaks) > 1:
+        shown = [2 * sum(shown) > len(breaks) or (2 * sum(shown) == len(breaks) and len(names) > 1)] * len(
+            breaks
+        )
     return shown
 
 
