@@ -131,7 +131,7 @@ def test_curves_without_beats_and_names_are_refused():
 # Two pages -----------------------------------------------------------------------------------------
 
 
-def names_of_page(left=0.0, score=0.4, leads=LEADS):
+def names_of_page(left=0.0, score=0.8, leads=LEADS):
     """Names in 3 rows and 4 columns, in px of the maps."""
     return [
         FoundName(lead, score, left + 250.0 * (k // 3), 60.0 + 120 * (k % 3)) for k, lead in enumerate(leads)
@@ -143,7 +143,7 @@ def test_two_sets_of_names_are_two_pages():
         refuse_several(names_of_page() + names_of_page(1200.0))
     strips = [FoundName(lead, 0.5, 0.0, 500.0 + 100 * k) for k, lead in enumerate(("II", "V1", "V5"))]
     refuse_several(names_of_page() + strips)
-    refuse_several(names_of_page() + names_of_page(1200.0, score=0.16))  # nothing that was read
+    refuse_several(names_of_page() + names_of_page(1200.0, score=0.4))  # nothing that was read
     refuse_several(names_of_page() + names_of_page(20.0))  # the same letters read twice
 
 

@@ -26,7 +26,9 @@ from ecgtrace.types import FloatArray
 FORMAT = "ecgtrace-name-weights-1"
 SHIPPED = "names.safetensors"
 _LEAST_PEAK = 0.05  # of a heat map: what stands there is read anew
-_LEAST_SCORE = 0.3  # that a name stands there at all
+# Of one name: two that look alike at a low resolution share what is there; scribble and waves are shared out
+# among many.
+_LEAST_SHARE = 0.35
 _APART_PX = 8  # of the maps: 2 mm, as of `names_found`
 
 
@@ -75,10 +77,10 @@ class NameReader:
         patches = cut_patches(image, maps.to_page(places), px_per_mm_x, px_per_mm_y)
         found = []
         for (x, y), shares in zip(places.tolist(), self.shares(patches), strict=True):
-            score = float(1 - shares[NO_NAME])
-            if score >= _LEAST_SCORE:
+            kind = int(shares[:NO_NAME].argmax())
+            if shares[kind] >= _LEAST_SHARE:
                 scores = tuple(shares[:NO_NAME].tolist())
-                found.append(FoundName(NAME_CLASSES[int(shares[:NO_NAME].argmax())], score, x, y, scores))
+                found.append(FoundName(NAME_CLASSES[kind], float(shares[kind]), x, y, scores))
         kept: list[FoundName] = []
         for one in sorted(found, key=lambda name: -name.score):
             if all(max(abs(one.x - k.x), abs(one.y - k.y)) > _APART_PX for k in kept):
