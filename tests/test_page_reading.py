@@ -193,6 +193,15 @@ def test_the_pulse_tells_speed_and_gain(width_mm, height_mm, speed, gain):
     assert not doubts
 
 
+def test_parts_of_pulses_do_not_count_among_whole_ones():
+    ten, five, twenty = (Pulse(10, 15, 30, mm, 5.0) for mm in (10.0, 5.0, 20.0))
+    for pulses, gain in (((five, five, ten, ten), 10), ((twenty, ten, ten, five), 10)):
+        found, doubts, _ = calibrate(SHEET, pulses, NO_CHOICE)
+        assert found.gain_mm_per_mv == gain
+        assert not doubts
+    assert "several gains" in calibrate(SHEET, (five, ten), NO_CHOICE)[1][0]
+
+
 def test_without_a_pulse_speed_and_gain_are_a_doubt():
     found, doubts, _ = calibrate(SHEET, [], NO_CHOICE)
     assert (found.speed_mm_per_s, found.gain_mm_per_mv) == (25, 10)

@@ -18,6 +18,7 @@ _TOLERANCE = 0.12  # two pixels of the maps in 5 mm; gains and speeds are apart 
 _LEAST_MM = (1.5, 1.8)  # width and height of what can be a pulse: 0.2 s at 12.5 mm/s, 1 mV at 2.5 mm/mV
 # A narrower pulse is one of less than 0.2 s far more often than it is 12.5 mm/s.
 _SPEEDS_MM_PER_S = (25.0, 50.0)
+_SEVERAL = 3  # pulses; of two that differ none can be told to be whole
 _THICK_MM = 0.5  # of a line: what is thicker on the maps is a full block
 
 
@@ -53,6 +54,20 @@ def find_pulses(maps: PageMaps) -> list[Pulse]:
     return pulses
 
 
+def whole(pulses: Sequence[Pulse]) -> list[Pulse]:
+    """
+    Return the pulses that were found whole.
+
+    All pulses of a page are alike. Of one that a wave or a stain crosses a part is found, and a part is lower
+    than the whole, never higher: the highest that are not alone count.
+    """
+    for one in sorted(pulses, key=lambda pulse: -pulse.height):
+        alike = [pulse for pulse in pulses if abs(pulse.height / one.height - 1) <= _TOLERANCE]
+        if len(pulses) >= _SEVERAL and len(alike) > 1:
+            return alike
+    return list(pulses)
+
+
 def calibrate(
     sheet: Sheet, pulses_mm: Sequence[Pulse], given: PaperChoice
 ) -> tuple[Calibration, list[str], list[str]]:
@@ -65,5 +80,5 @@ def calibrate(
         In px of the sheet; with doubts and notes. The sheet itself tells where no grid confirms its scale.
     """
     in_mm = PaperScale(1.0, 1.0, sheet.scale_from, confirmed=True)
-    found, doubts, notes = find_calibration(in_mm, "", pulses_mm, given, _TOLERANCE, _SPEEDS_MM_PER_S)
+    found, doubts, notes = find_calibration(in_mm, "", whole(pulses_mm), given, _TOLERANCE, _SPEEDS_MM_PER_S)
     return replace(found, per_mm_x=sheet.px_per_mm_x, per_mm_y=sheet.px_per_mm_y), doubts, notes
