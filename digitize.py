@@ -5,7 +5,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from ecgtrace import batch, cli, command
+from ecgtrace import cli, command
 
 exit_codes: list[int] = []  # Hydra does not pass on what `main` returns
 
@@ -18,6 +18,6 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = batch.quoted_paths(sys.argv[1:])
+    sys.argv[1:] = cli.quoted_paths(sys.argv[1:])
     cli.run(main)
     sys.exit(max(exit_codes, default=0))

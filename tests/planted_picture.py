@@ -59,7 +59,7 @@ def lead(paper=None, ink=0):
 def command(arguments, monkeypatch, capfd):
     """Run `digitize.py` in this process; return its exit code, stdout and stderr."""
     GlobalHydra.instance().clear()
-    monkeypatch.setattr(sys, "argv", ["digitize.py", *digitize.batch.quoted_paths(arguments)])
+    monkeypatch.setattr(sys, "argv", ["digitize.py", *cli.quoted_paths(arguments)])
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.setattr(digitize, "exit_codes", [])
     entry = hydra.main(config_path=str(ROOT / "conf"), config_name="digitize", version_base="1.3")(

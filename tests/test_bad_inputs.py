@@ -386,6 +386,18 @@ USAGE = {
     "speed that no recorder has": (nothing, ["speed=30", BASELINE]),
     "gain that no recorder has": (nothing, ["gain=high", BASELINE]),
     "content that is none": (nothing, ["content=sheet", BASELINE]),
+    "layout that is none": (nothing, ["layout=3by4", BASELINE]),
+    "lead that is none": (nothing, ["leads=[I,IV]", BASELINE]),
+    "fewer names than leads of the layout": (nothing, ["layout=3x1", "leads=[I,II]", BASELINE]),
+    "layout of a lead": (nothing, ["layout=3x4", "content=lead", BASELINE]),
+    "table of options with an unknown column": (
+        lambda folder: (folder / "options.csv").write_text("file,lead\nlead.png,I\n"),
+        ["per_file=options.csv", BASELINE],
+    ),
+    "table of options with a bad value": (
+        lambda folder: (folder / "options.csv").write_text("file,gain\nlead.png,7\n"),
+        ["per_file=options.csv", BASELINE],
+    ),
     "format that is none": (nothing, ["formats=[csv,pdf]", BASELINE]),
     "no workers": (nothing, ["workers=0", BASELINE]),
 }

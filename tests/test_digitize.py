@@ -13,7 +13,8 @@ from PIL import Image
 from planted_picture import LEFT_PX, LINE_PX, PX_PER_MM, ROOT, SECONDS, command, lead, summary_of, wave_mv
 
 from ecgtrace import Digitizer
-from ecgtrace.batch import BatchOptions, describe, digitize_files, quoted_paths
+from ecgtrace.batch import BatchOptions, describe, digitize_files
+from ecgtrace.cli import quoted_paths
 from ecgtrace.digitization.baseline import BaselineDigitizer
 from ecgtrace.errors import ConfigError, TraceNotFoundError, WeightsError
 from ecgtrace.inputs import InputFile, find_inputs

@@ -9,7 +9,7 @@ from drawn_documents import ROWS_3X4, ROWS_6X1, Drawing, draw, record, snr_db, t
 from ecgtrace.documents.read import read_page
 from ecgtrace.errors import PageError
 from ecgtrace.units import LEADS
-from ecgtrace.vector.calibration import PaperChoice
+from ecgtrace.vector.page_choice import PageChoice
 from ecgtrace.vector.read import read_vectors
 
 LEAST_DB = 45.0  # what is asked of vector pages
@@ -195,7 +195,7 @@ def test_coarse_lines_are_told(tmp_path):
 
 def test_an_option_overrides_the_page(tmp_path):
     draw(tmp_path / "page.pdf", record(), Drawing(text="25 mm/s 10 mm/mV", gain=5))
-    found = read(tmp_path / "page.pdf", given=PaperChoice(gain_mm_per_mv=5))
+    found = read(tmp_path / "page.pdf", given=PageChoice(gain_mm_per_mv=5))
     assert found.status == "ok"
     assert found.calibration.gain_from == "option" and "the page says: text 10 mm/mV" in found.message
     assert snr_db(found["V6"].signal.amplitude_mv, truth(record(), Drawing(gain=5))["V6"]) > LEAST_DB

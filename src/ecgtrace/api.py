@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ecgtrace.page_reading.build import page_reader
 from ecgtrace.reading import STANDARD, DigitizerLike, Paper, digitize_picture
 from ecgtrace.recording import Recording
 from ecgtrace.types import LeadSignal
-from ecgtrace.vector.calibration import AS_PRINTED, PaperChoice
+from ecgtrace.vector.page_choice import NOTHING, PageChoice
 
 NAMES = ("refined", "proposed", "baseline")
 MAX_FS_HZ = 10_000.0  # far above any ECG recorder; a slip of the keyboard must not fill the memory
@@ -33,8 +34,8 @@ class Digitizer:
         From an RGB uint8 array to a `LeadSignal`. `from_pretrained` makes one.
     paper : Paper, optional
         Speed and gain of pictures of one lead; by default 25 mm/s and 10 mm/mV.
-    choice : PaperChoice, optional
-        Speed and gain that override what pages say of themselves.
+    choice : PageChoice, optional
+        What overrides what pages say of themselves.
 
     Examples
     --------
@@ -56,7 +57,7 @@ class Digitizer:
     """
 
     def __init__(
-        self, digitizer: DigitizerLike, paper: Paper = STANDARD, choice: PaperChoice = AS_PRINTED
+        self, digitizer: DigitizerLike, paper: Paper = STANDARD, choice: PageChoice = NOTHING
     ) -> None:
         paper.ready(digitizer)  # raises where it cannot take the speed
         self._digitizer = digitizer
@@ -73,6 +74,8 @@ class Digitizer:
         device: str = "auto",
         speed_mm_per_s: float | None = None,
         gain_mm_per_mv: float | None = None,
+        layout: str | None = None,
+        leads: str | Sequence[str] | None = None,
     ) -> "Digitizer":
         """
         Make a digitizer with trained weights.
@@ -93,6 +96,11 @@ class Digitizer:
         speed_mm_per_s, gain_mm_per_mv : float, optional
             Of the paper, one of `reading.SPEEDS_MM_PER_S` and `reading.GAINS_MM_PER_MV`. By default pages
             say it themselves, and single leads are taken for 25 mm/s and 10 mm/mV.
+        layout : str, optional
+            Of pages: rows x columns and strips, as "3x4+1". By default it is found.
+        leads : str or sequence of str, optional
+            Of pages: the names of their leads, column by column from top to bottom, strips last, as
+            "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6 II". By default they are read.
 
         Raises
         ------
@@ -104,7 +112,7 @@ class Digitizer:
         check_fs(fs_hz, "fs_hz")
         if px_per_mm is not None:
             check_number(px_per_mm, "px_per_mm", 0.1, 1000.0)
-        choice = PaperChoice(speed_mm_per_s, gain_mm_per_mv)
+        choice = PageChoice.of(speed_mm_per_s, gain_mm_per_mv, layout, leads, px_per_mm)
         paper = choice.or_standard
         if name in ("refined", "proposed"):
             from ecgtrace.digitization.proposed import ProposedDigitizer
@@ -147,13 +155,17 @@ class Digitizer:
         signal = digitize_picture(self._digitizer, picture.rgb, self._paper)
         return dataclasses.replace(signal, notes=(*picture.notes, *signal.notes))
 
-    def read(self, path: str | Path) -> list[Recording]:
+    def read(
+        self, path: str | Path, layout: str | None = None, leads: str | Sequence[str] | None = None
+    ) -> list[Recording]:
         """
         Read all pages of a file: a picture or a scan of a page, a PDF, a DICOM object.
 
         Parameters
         ----------
         path : str or Path
+        layout, leads : optional
+            As of `from_pretrained`, for this file.
 
         Returns
         -------
@@ -165,14 +177,17 @@ class Digitizer:
         ------
         InputImageError
             If the file is missing, encrypted or broken.
+        ConfigError
+            If there is no such layout or lead.
         """
         path = Path(path)
+        choice = PageChoice.of(layout=layout, leads=leads).over(self._choice)
         recordings = []
         count = documents.count_pages(path)
         reader = page_reader(self._digitizer)
         for number in range(1, count + 1):
             try:
-                recordings.append(read_file_page(path, number, self._choice, reader))
+                recordings.append(read_file_page(path, number, choice, reader))
             except (PageError, GridNotFoundError) as error:
                 recordings.append(Recording((), failure=str(error), page=number, page_count=count))
         return recordings

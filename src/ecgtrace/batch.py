@@ -9,10 +9,10 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -31,10 +31,11 @@ from ecgtrace.errors import ConfigError, EcgTraceError, WeightsError, WholePageE
 from ecgtrace.inputs import OVERLAY_SUFFIX, SUMMARY, InputFile, find_inputs
 from ecgtrace.outputs import COLUMNS, FileResult
 from ecgtrace.page_reading.build import page_reader
+from ecgtrace.per_file import FileOptions, read_table
 from ecgtrace.provenance import available_cores, fingerprint
-from ecgtrace.reading import STANDARD, DigitizerLike, Paper, digitize_picture
+from ecgtrace.reading import DigitizerLike, digitize_picture
 from ecgtrace.types import DOUBTFUL, FAILED, OK, LeadSignal
-from ecgtrace.vector.calibration import AS_PRINTED, PaperChoice
+from ecgtrace.vector.page_choice import NOTHING, PageChoice
 from ecgtrace.writers.formats import DEFAULT as DEFAULT_FORMATS
 from ecgtrace.writers.formats import check_formats
 
@@ -59,12 +60,12 @@ class BatchOptions:
         Threads. While one waits for the network or a disk, another reads or looks for the grid.
     progress : bool
         Show a progress bar on stderr.
-    paper : Paper
-        What a millimetre of the paper stands for, where it shows one lead.
     content : {"auto", "page", "lead"}
         What inputs are taken for; `auto`: PDFs and DICOM objects for pages, pictures for leads.
-    choice : PaperChoice
-        Speed and gain that override what a page says.
+    choice : PageChoice
+        What overrides what a page says; speed and gain of leads.
+    per_file : mapping of InputFile to FileOptions
+        Of single inputs, in place of `content` and `choice`.
     formats : tuple of str
         What a page is written in (`writers.formats`).
     settings : str
@@ -75,14 +76,22 @@ class BatchOptions:
     resume: bool = False
     workers: int = 1
     progress: bool = True
-    paper: Paper = STANDARD
     content: str = "auto"
-    choice: PaperChoice = AS_PRINTED
+    choice: PageChoice = NOTHING
+    per_file: Mapping[InputFile, FileOptions] = field(default_factory=dict)
     formats: tuple[str, ...] = DEFAULT_FORMATS
     settings: str = ""
 
     def __post_init__(self) -> None:
         check_number(self.workers, "workers", 1, 1024)
+
+    def of(self, item: InputFile) -> "BatchOptions":
+        """Return how one input is digitized."""
+        own = self.per_file.get(item)
+        if own is None:
+            return self
+        settings = fingerprint([self.settings, own.own])
+        return replace(self, content=own.content, choice=own.choice, settings=settings, per_file={})
 
 
 def digitize_files(
@@ -143,12 +152,13 @@ def digitize_file(
     FileResult
     """
     start = time.perf_counter()
+    options = options.of(item)
     if options.resume:
         done = outputs.earlier_result(item, output_dir, options.settings, options.overlays)
         if done is not None:
             return done
     taken = False
-    is_page = pages.is_page(item, options.content)
+    is_page = pages.is_page(item, options.content, options.choice)
     try:
         taken = outputs.is_taken(item, output_dir)
         outputs.make_room(item, output_dir, taken)
@@ -173,6 +183,7 @@ def digitize_file(
     result = FileResult(**dict.fromkeys(COLUMNS) | facts)  # type: ignore[arg-type]
     if taken:
         return result
+    more |= {"given": options.choice.given}
     return outputs.write_note(result, item, output_dir, options.settings, more)
 
 
@@ -190,7 +201,8 @@ def _digitize_lead(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Digitize the picture of one lead and write its files; return what the row and the note say of it."""
     picture = pages.lead_picture(item)
-    read = digitize_picture(digitizer, picture.rgb, options.paper)
+    own = with_scale(digitizer, options.choice.px_per_mm)
+    read = digitize_picture(own, picture.rgb, options.choice.or_standard)
     read = replace(read, notes=(*picture.notes, *read.notes))
     table = outputs.output_path(output_dir, item, ".csv")
     outputs.write_signal(read, table)
@@ -290,22 +302,21 @@ def main(cfg: DictConfig) -> int:
     workers = available_cores() if cfg.workers is None else cfg.workers
     check_number(workers, "workers", 1, 1024)
     inputs = find_inputs(Path(str(cfg.input)), cfg.recursive)
-    if cfg.content not in pages.CONTENTS:
-        raise ConfigError(f"content must be one of {', '.join(pages.CONTENTS)}, got {cfg.content}")
-    choice = PaperChoice(cfg.speed, cfg.gain)
-    paper = choice.or_standard
+    choice = PageChoice.of(cfg.speed, cfg.gain, cfg.layout, cfg.leads, cfg.px_per_mm)
+    run = FileOptions(cfg.content, choice)
     digitizer = build_digitizer(cfg)
-    paper.ready(digitizer)  # raises where it cannot take the speed
+    choice.or_standard.ready(digitizer)  # raises where it cannot take the speed
+    table = None if cfg.per_file is None else Path(str(cfg.per_file))
     options = BatchOptions(
         overlays=cfg.overlays,
         resume=cfg.resume,
         workers=int(workers),
         progress=cfg.progress,
-        paper=paper,
         content=cfg.content,
         choice=choice,
+        per_file=read_table(table, inputs, Path(str(cfg.input)), run, digitizer) if table else {},
         formats=check_formats(cfg.formats),
-        settings=_settings(cfg, digitizer),
+        settings=_settings(cfg, digitizer, choice),
     )
     output_dir = _new_run_dir() if cfg.output_dir is None else Path(str(cfg.output_dir))
     results = digitize_files(inputs, digitizer, output_dir, options)
@@ -344,10 +355,10 @@ def build_digitizer(cfg: DictConfig) -> DigitizerLike:
     return digitizer
 
 
-def _settings(cfg: DictConfig, digitizer: DigitizerLike) -> str:
+def _settings(cfg: DictConfig, digitizer: DigitizerLike, choice: PageChoice) -> str:
     """Hash what the signals depend on besides the pictures; weights count by content, not by name."""
     chosen = OmegaConf.to_container(cfg.digitizer, resolve=True)
-    given = [cfg.px_per_mm, cfg.speed, cfg.gain, cfg.content, list(check_formats(cfg.formats))]
+    given = [choice.given, cfg.content, list(check_formats(cfg.formats))]
     models = [getattr(one, "model", "") for one in (digitizer, page_reader(digitizer))]
     return fingerprint([chosen, *given, *models, metadata.version("ecgtrace")])
 
@@ -375,27 +386,3 @@ def _report(results: Sequence[FileResult], output_dir: Path) -> int:
     print(", ".join(f"{counts[status]} {status}" for status in (OK, DOUBTFUL, FAILED)))
     print(f"summary: {os.fspath(output_dir / SUMMARY)}")
     return EXIT_FAILED if counts[FAILED] else EXIT_OK
-
-
-def quoted_paths(arguments: Sequence[str]) -> list[str]:
-    """
-    Quote paths on a command line, so that names like `lead (1).png` need no second pair of quotes.
-
-    Hydra's grammar gives commas, brackets and the like a meaning. In sweeps (`-m`), where a comma parts
-    values, and where the value has quotes or an interpolation, the argument is left as it is.
-
-    Examples
-    --------
-    >>> quoted_paths(["input=lead (1).png", "workers=2"])
-    ["input='lead (1).png'", 'workers=2']
-    """
-    if {"-m", "--multirun"} & set(arguments):
-        return list(arguments)
-    quoted = []
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        plain = value and not value.startswith(("'", '"')) and "${" not in value and value != "null"
-        if equals and key in ("input", "output_dir", "weights") and plain:
-            value = "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-        quoted.append(f"{key}{equals}{value}")
-    return quoted

@@ -11,7 +11,7 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -85,6 +85,30 @@ def run(main: Callable[[], Any]) -> None:
     except Exception as error:
         _exit_if_expected(error)
         raise
+
+
+def quoted_paths(arguments: Sequence[str]) -> list[str]:
+    """
+    Quote paths on a command line, so that names like `lead (1).png` need no second pair of quotes.
+
+    Hydra's grammar gives commas, brackets and the like a meaning. In sweeps (`-m`), where a comma parts
+    values, and where the value has quotes or an interpolation, the argument is left as it is.
+
+    Examples
+    --------
+    >>> quoted_paths(["input=lead (1).png", "workers=2"])
+    ["input='lead (1).png'", 'workers=2']
+    """
+    if {"-m", "--multirun"} & set(arguments):
+        return list(arguments)
+    quoted = []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        plain = value and not value.startswith(("'", '"')) and "${" not in value and value != "null"
+        if equals and key in ("input", "output_dir", "weights", "per_file") and plain:
+            value = "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        quoted.append(f"{key}{equals}{value}")
+    return quoted
 
 
 def child_environment() -> dict[str, str]:

@@ -91,7 +91,7 @@ def _digitize(arguments: list[str]) -> int:
         return _wrong_usage(f"options are written key=value; write ecgtrace digitize {meant}")
     import hydra  # not before it is needed: `--version` is to be quick
 
-    from ecgtrace import batch, cli
+    from ecgtrace import cli
 
     exit_codes: list[int] = []  # Hydra does not pass on what a task returns
 
@@ -100,7 +100,7 @@ def _digitize(arguments: list[str]) -> int:
     def task(cfg: "DictConfig") -> None:
         exit_codes.append(digitize(cfg))
 
-    sys.argv = ["ecgtrace digitize", *batch.quoted_paths(arguments)]
+    sys.argv = ["ecgtrace digitize", *cli.quoted_paths(arguments)]
     cli.run(task)
     return max(exit_codes, default=0)
 

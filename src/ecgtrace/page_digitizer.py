@@ -13,7 +13,7 @@ from ecgtrace.page_files import read_recording
 from ecgtrace.page_reading.build import page_reader
 from ecgtrace.page_reading.read import PageReader
 from ecgtrace.recording import Recording
-from ecgtrace.vector.calibration import PaperChoice
+from ecgtrace.vector.page_choice import PageChoice
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class PageDigitizer:
         _ = self.choice  # raises for a speed or gain that no recorder has
 
     @property
-    def choice(self) -> PaperChoice:
+    def choice(self) -> PageChoice:
         """Speed and gain that were given."""
-        return PaperChoice(self.speed_mm_per_s, self.gain_mm_per_mv)
+        return PageChoice(self.speed_mm_per_s, self.gain_mm_per_mv)
 
     def read(self, page: SourcePage) -> Recording:
         """

@@ -15,7 +15,7 @@ from ecgtrace.page_reading.read import METHOD as READ_BY_NETWORK
 from ecgtrace.page_reading.read import PageReader
 from ecgtrace.recording import Recording
 from ecgtrace.stages import stage, watching
-from ecgtrace.vector.calibration import PaperChoice
+from ecgtrace.vector.page_choice import NOTHING, PageChoice
 from ecgtrace.vector.read import read_vectors
 from ecgtrace.writers import formats as writers
 from ecgtrace.writers import json_note
@@ -23,23 +23,24 @@ from ecgtrace.writers import json_note
 NO_READER = (
     "the page is a picture, and this digitizer reads pictures of one lead alone; take digitizer=refined"
 )
+NOT_DRAWN = "layout= and leads= were not used: the file holds signals and their names"
 TAKEN_OVER = "signals"  # a recording without a page
 AUTO, PAGE, LEAD = CONTENTS = ("auto", "page", "lead")
 METHOD = "vector"  # how pages of vectors are read
 drawing = Lock()  # matplotlib's caches are not made for threads
 
 
-def is_page(item: InputFile, content: str) -> bool:
+def is_page(item: InputFile, content: str, choice: PageChoice = NOTHING) -> bool:
     """
     Tell whether an input is taken for a page: as asked, or, if `auto`, PDFs and DICOM objects.
 
-    Of a picture only reading it as a lead tells (`errors.WholePageError`).
+    Of a picture only reading it as a lead tells (`errors.WholePageError`), unless layout or leads are given.
     """
-    return content == PAGE or (content == AUTO and kind_of(item.source) != PICTURE)
+    return content == PAGE or (content == AUTO and (choice.says_page or kind_of(item.source) != PICTURE))
 
 
 def read_recording(
-    page: SourcePage, choice: PaperChoice | None = None, reader: PageReader | None = None
+    page: SourcePage, choice: PageChoice = NOTHING, reader: PageReader | None = None
 ) -> Recording:
     """
     Read a page: signals are taken over, vectors and pictures read.
@@ -47,8 +48,8 @@ def read_recording(
     Parameters
     ----------
     page : SourcePage
-    choice : PaperChoice, optional
-        Speed and gain that override what the page says.
+    choice : PageChoice, optional
+        What overrides what the page says.
     reader : PageReader, optional
         Reads pictures; without it they are refused.
 
@@ -58,7 +59,8 @@ def read_recording(
         If it shows no ECG.
     """
     if page.recording is not None:
-        return page.recording
+        told = (NOT_DRAWN,) if choice.says_page else ()
+        return replace(page.recording, notes=(*page.recording.notes, *told))
     if page.vectors is not None:
         with stage("vectors"):
             return read_vectors(page, given=choice)
@@ -69,9 +71,7 @@ def read_recording(
     return replace(recording, notes=notes, page=page.number, page_count=page.count)
 
 
-def read_file_page(
-    path: Path, number: int, choice: PaperChoice | None, reader: PageReader | None
-) -> Recording:
+def read_file_page(path: Path, number: int, choice: PageChoice, reader: PageReader | None) -> Recording:
     """
     Read a page of a file; one of a PDF that holds no lines of traces is read as a picture.
 
@@ -85,9 +85,7 @@ def read_file_page(
     return replace(recording, stage_seconds=watch.seconds)
 
 
-def _read_file_page(
-    path: Path, number: int, choice: PaperChoice | None, reader: PageReader | None
-) -> Recording:
+def _read_file_page(path: Path, number: int, choice: PageChoice, reader: PageReader | None) -> Recording:
     with stage("file"):
         page = read_page(path, number)
     if page.vectors is None or reader is None:
@@ -103,7 +101,7 @@ def _read_file_page(
 def digitize_page(
     item: InputFile,
     output_dir: Path,
-    choice: PaperChoice,
+    choice: PageChoice,
     formats: tuple[str, ...],
     overlay: bool = False,
     reader: PageReader | None = None,
@@ -115,8 +113,8 @@ def digitize_page(
     ----------
     item : InputFile
     output_dir : Path
-    choice : PaperChoice
-        Speed and gain that override what the page says.
+    choice : PageChoice
+        What overrides what the page says.
     formats : tuple of str
         Of `writers.formats.FORMATS`.
     overlay : bool, optional

@@ -42,8 +42,8 @@ class RecordedLead:
         Time of the first and the last point shown, on the page's axis and not rounded to samples.
     boxes : tuple of (x0, y0, x1, y1)
         Where its trace lies, in the recording's `unit`; several where it goes on in further rows.
-    name_from : {"text", "file", "algebra", "order and algebra", "none"}
-        Where the name was read; or what told it (`layout.by_algebra`).
+    name_from : {"text", "file", "option", "algebra", "order and algebra", "none"}
+        Where the name was read; or the user's (`layout.given`), or what told it (`layout.by_algebra`).
     paths : tuple of ndarray of float, shape (n, 2)
         Its trace on the page, one for each box, in the recording's `unit`.
     """

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from ecgtrace.layout.columns import Break, RowSigns, shared_breaks, signs_of
+from ecgtrace.layout.given import NOT_KNOWN, OPTION, GivenLayout, given_breaks, keep_rows, lead_at
 from ecgtrace.layout.names import names_of_rows, with_left_edges
 from ecgtrace.layout.one_lead import SoleName, sole_name
 from ecgtrace.layout.orders import decide_names
@@ -22,6 +23,7 @@ _OWN_SIGN = 0.5  # a row breaks where a column begins if it shows this of a sign
 _NEAR_MM = 1.5  # of the column's begin
 _GAP_MM = 3.0  # bare paper that a trace may lose to a stain
 _EQUAL_MM = 1.5  # columns told by names alone are equal within the places of names
+_WELL = 0.7  # share of a name that was read well (`layout.orders`)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class LeadRegion:
         Share of what was read there that speaks for the name.
     strip : bool
         Whether it is a rhythm strip, whose lead stands elsewhere, too.
+    name_from : {"text", "option"}
     """
 
     name: str
@@ -60,6 +63,7 @@ class LeadRegion:
     until: float = float("inf")
     score: float = 0.0
     strip: bool = False
+    name_from: str = "text"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +81,8 @@ class RasterLayout:
     doubts, notes : tuple of str
     sole : SoleName or None
         Where the page may show one lead alone: its name. Beats tell (`page_reading.continued`).
+    left_out : tuple of Row
+        More rows than the layout given has.
     """
 
     name: str
@@ -85,9 +91,15 @@ class RasterLayout:
     doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     sole: SoleName | None = None
+    left_out: tuple[Row, ...] = ()
 
 
-def find_regions(maps: PageMaps, names: Sequence[FoundName]) -> RasterLayout:
+def find_regions(
+    maps: PageMaps,
+    names: Sequence[FoundName],
+    given: GivenLayout | None = None,
+    leads: Sequence[str] = (),
+) -> RasterLayout:
     """
     Tell rows, columns and names of a page.
 
@@ -96,39 +108,69 @@ def find_regions(maps: PageMaps, names: Sequence[FoundName]) -> RasterLayout:
     maps : PageMaps
     names : sequence of FoundName
         In px of the maps.
+    given : GivenLayout, optional
+        Rows and columns that count where the page seems to have others.
+    leads : sequence of str, optional
+        Names that count (`given.parse_leads`).
     """
     rows = find_rows(maps)
     if not rows:
         return RasterLayout("", (), ())
+    doubts: list[str] = []
+    notes: list[str] = []
+    left_out: list[Row] = []
+    if given is not None:
+        wanted = given.rows + given.strips
+        rows, left_out, told, is_doubt = keep_rows(rows, given)
+        (doubts if is_doubt else notes).extend([told] if told else [])
+        if len(rows) < wanted:  # nothing says which of them is missing
+            given, leads = None, ()
     per_mm = MAP_PX_PER_MM
     named = names_of_rows(with_left_edges(names, maps), rows, per_mm)
     signs = [signs_of(row, maps) for row in rows]
     spans = [_span(row, per_mm) for row in rows]
-    breaks, doubts, notes = _breaks(named, signs, spans, per_mm)
+    n_full = len(rows) if given is None else given.rows
+    breaks, *told_of_breaks = _breaks(named[:n_full], signs[:n_full], spans[:n_full], per_mm)
     several = any(len(own) > 1 for own in named)  # names tell how many leads a row has
+    if given is not None and not (several and len(breaks) == given.columns - 1):
+        breaks, told = given_breaks(breaks, signs[:n_full], spans[:n_full], given.columns, per_mm)
+        told_of_breaks = [[], [told] if told else []]
+    doubts += told_of_breaks[0]
+    notes += told_of_breaks[1]
     regions: list[LeadRegion] = []
     scores: list[Sequence[float]] = []
     for index, row in enumerate(rows):
-        for piece, name in _pieces(index, row, spans[index], named[index], signs[index], breaks, several):
+        shown = [index < n_full] * len(breaks)
+        if given is None:
+            shown = _shown(named[index], signs[index], breaks, several)
+        for piece, name in _pieces(index, row, spans[index], named[index], breaks, shown):
             regions.append(piece)
             scores.append(() if name is None else name.scores)
-    sole = sole_name([region.row for region in regions], scores)
-    regions, by_order = _named(regions, scores)
+    called = layout_name([region.row for region in regions])
+    sole = None
+    if given is None:
+        strips = are_strips([region.row for region in regions])
+        sole = sole_name([region.row for region in regions], scores)
+    else:
+        empty = [place for place in given.places if place not in {(r.row, r.column) for r in regions}]
+        doubts += [f"no trace in row {row + 1}, column {column + 1} of {given.name}" for row, column in empty]
+        called = given.name
+        strips = [region.row >= n_full for region in regions]
+    regions, by_order = _named(regions, scores, strips)
+    if leads:
+        regions, told, is_used = _named_as_given(regions, called, leads, given)
+        (notes if is_used else doubts).extend([told] if told else [])
+        by_order, sole = (0, None) if is_used else (by_order, sole)
     if by_order:
         notes.append(f"{by_order} names were hard to read; they are those of the usual order")
-    return RasterLayout(
-        layout_name([region.row for region in regions]),
-        tuple(regions),
-        tuple(rows),
-        tuple(doubts),
-        tuple(notes),
-        sole,
-    )
+    told_of = (tuple(doubts), tuple(notes))
+    return RasterLayout(called, tuple(regions), tuple(rows), *told_of, sole, tuple(left_out))
 
 
-def _named(regions: Sequence[LeadRegion], scores: Sequence[Sequence[float]]) -> tuple[list[LeadRegion], int]:
+def _named(
+    regions: Sequence[LeadRegion], scores: Sequence[Sequence[float]], strips: Sequence[bool]
+) -> tuple[list[LeadRegion], int]:
     """Give the pieces their names, and say how many of them only an order tells."""
-    strips = are_strips([region.row for region in regions])
     naming = decide_names([(region.row, region.column) for region in regions], scores, strips)
     named = [
         replace(region, name=name, score=share, strip=strip)
@@ -152,6 +194,27 @@ def are_strips(rows: Sequence[int]) -> list[bool]:
     if most == 1 and len(full) > len(LEADS):  # of one column, what comes after the twelfth row is a strip
         full = full[: len(LEADS)]
     return [row not in full for row in rows]
+
+
+def _named_as_given(
+    regions: Sequence[LeadRegion], called: str, leads: Sequence[str], given: GivenLayout | None
+) -> tuple[list[LeadRegion], str, bool]:
+    """Give the pieces the names that the user gives; say what to tell of it, and whether they were used."""
+    at = lead_at([(r.row, r.column) for r in regions], [r.strip for r in regions], leads, given)
+    if at is None or "," in called:
+        told = f"leads= has {len(leads)} names for {len(regions)} traces ({called}): names are as read"
+        return list(regions), told, False
+    named, against = [], []
+    for region in regions:
+        lead = at.get((region.row, region.column))
+        if lead is None:  # a strip
+            named.append(region)
+            continue
+        if region.score >= _WELL and lead not in (region.name, NOT_KNOWN):
+            against.append(f"{lead} reads {region.name}")
+        name = "" if lead == NOT_KNOWN else lead
+        named.append(replace(region, name=name, score=float(bool(name)), name_from=OPTION))
+    return named, "by the letters on the page " + ", ".join(against) if against else "", True
 
 
 def _span(row: Row, per_mm: float) -> tuple[float, float]:
@@ -217,18 +280,8 @@ def _name_columns(named: Sequence[Sequence[FoundName]], per_mm: float) -> list[f
     return [float(np.median(group)) for group in groups if len(group) >= 0.5 * len(named)]
 
 
-def _pieces(
-    index: int,
-    row: Row,
-    span: tuple[float, float],
-    names: Sequence[FoundName],
-    signs: RowSigns,
-    breaks: Sequence[Break],
-    several: bool,
-) -> list[tuple[LeadRegion, FoundName | None]]:
-    """Cut a row at those columns where it breaks or has a name; each piece comes with the name at it."""
-    inked = np.flatnonzero(row.inked)
-    first, last = span
+def _shown(names: Sequence[FoundName], signs: RowSigns, breaks: Sequence[Break], several: bool) -> list[bool]:
+    """Say at which of the breaks a row breaks, or has a name."""
     per_mm = MAP_PX_PER_MM
     reach = round(_NEAR_MM * per_mm)
     shown: list[bool] = []
@@ -242,6 +295,21 @@ def _pieces(
     # name was not read, a wave at one break is no column.
     if several and (len(names) == 1 or (not names and not all(shown))):
         shown = [False] * len(breaks)
+    return shown
+
+
+def _pieces(
+    index: int,
+    row: Row,
+    span: tuple[float, float],
+    names: Sequence[FoundName],
+    breaks: Sequence[Break],
+    shown: Sequence[bool],
+) -> list[tuple[LeadRegion, FoundName | None]]:
+    """Cut a row at those breaks that it shows; each piece comes with the name at it."""
+    inked = np.flatnonzero(row.inked)
+    first, last = span
+    per_mm = MAP_PX_PER_MM
     cuts = [first, *(found.x for found, is_shown in zip(breaks, shown, strict=True) if is_shown)]
     columns = [0, *(k + 1 for k, is_shown in enumerate(shown) if is_shown)]
     pieces = []

@@ -1,6 +1,7 @@
 """What the page network says of a page, on a grid of 4 px per mm."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,10 @@ class PageMaps:
             raise ConfigError(f"names must have shape {(len(NAME_CLASSES), *shape)}, got {self.names.shape}")
         if min(self.page_px) <= 0:
             raise ConfigError(f"page_px must be positive, got {self.page_px}")
+
+    def without(self, inks: Sequence[NDArray[np.bool_]]) -> "PageMaps":
+        """Return these maps less ink of traces that is none, shape (h, w) each."""
+        return replace(self, trace=np.where(np.any(inks, axis=0), 0, self.trace)) if inks else self
 
     def to_page(self, points_px: FloatArray) -> FloatArray:
         """

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ecgtrace.layout.given import OPTION
 from ecgtrace.layout.regions import RasterLayout
 from ecgtrace.recording import Check, RecordedLead
 from ecgtrace.types import LeadSignal
@@ -62,7 +63,7 @@ def judged_page(
         what = "a wave" if len(unread_mm) == 1 else f"{len(unread_mm)} waves"
         doubts.append(f"ink of {what} was not followed (up to {max(unread_mm):.0f} mm)")
     doubts += _names(layout)
-    unknown = sum(lead.name.startswith("unknown_") for lead in leads)
+    unknown = sum(lead.name.startswith("unknown_") and lead.name_from != OPTION for lead in leads)
     if unknown and not any("name" in doubt for doubt in doubts):
         doubts.append(f"{unknown} of {len(leads)} leads have no name that could be read")
     if "," in layout.name:
@@ -72,7 +73,7 @@ def judged_page(
 
 
 def _names(layout: RasterLayout) -> list[str]:
-    unnamed = sum(not region.name for region in layout.regions if not region.strip)
+    unnamed = sum(not r.name and r.name_from != OPTION for r in layout.regions if not r.strip)
     other = sum(region.name == "other" for region in layout.regions)
     doubts = []
     if unnamed:

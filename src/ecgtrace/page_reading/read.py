@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.errors import EcgTraceError, GridNotFoundError, PageError
+from ecgtrace.layout.given import told_by
 from ecgtrace.layout.regions import RasterLayout, find_regions
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_ink.names import FoundName, names_found
@@ -31,9 +32,9 @@ from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_o
 from ecgtrace.sheet import Sheet, find_sheet
 from ecgtrace.stages import stage
 from ecgtrace.types import FloatArray, GridScale
-from ecgtrace.units import LEADS
-from ecgtrace.vector.calibration import PaperChoice
+from ecgtrace.units import LEAD_CODES
 from ecgtrace.vector.lines import Pulse
+from ecgtrace.vector.page_choice import NOTHING, PageChoice
 
 METHOD = "page"
 ONE_LEAD = "the picture shows one lead; read it with content=lead"
@@ -110,8 +111,7 @@ class PageReader:
         self,
         image: NDArray[np.uint8],
         dpi: float | None = None,
-        given: PaperChoice | None = None,
-        px_per_mm: float | None = None,
+        given: PageChoice = NOTHING,
     ) -> Recording:
         """
         Read a page.
@@ -122,9 +122,8 @@ class PageReader:
             RGB.
         dpi : float, optional
             Pixels per inch of paper as the file says; used where no grid tells the scale.
-        given : PaperChoice, optional
-            Speed and gain that override what the page says.
-        px_per_mm : float, optional
+        given : PageChoice, optional
+            What overrides what the page says.
 
         Returns
         -------
@@ -140,18 +139,19 @@ class PageReader:
         """
         with stage("sheet"):
             try:
-                found = find_sheet(image, dpi=dpi, px_per_mm=px_per_mm)
+                found = find_sheet(image, dpi=dpi, px_per_mm=given.px_per_mm)
             except GridNotFoundError as error:
                 raise grid_of_halves(image, find_sheet, error) from None
         with stage("page_ink"):
             sheet, maps, names = self._upright(found)
         with stage("layout"):
-            layout = find_regions(maps, names)
+            layout = find_regions(maps, names, given.layout, given.leads)
+            maps = maps.without([row.ink for row in layout.left_out])
             require_heart(layout)
             _require_page(layout)
             refuse_several(names)
             pulses = find_pulses(maps)
-            calibrated = calibrate(sheet, pulses, given or PaperChoice())
+            calibrated = calibrate(sheet, pulses, given)
         with stage("page_ink"):
             refuse_mirrored(names, partial(self._flipped_names, sheet))
         leads, lost = self._leads(sheet, maps, layout, calibrated[0], pulses)
@@ -282,7 +282,7 @@ def assemble(
     unknown = count(1)
     for part in sorted(placed, key=lambda part: part.start_s - part.end_s):  # the longest first
         name = part.lead.region.name.removeprefix("-")
-        by_name.setdefault(name if name in LEADS else f"unknown_{next(unknown)}", []).append(part)
+        by_name.setdefault(name if name in LEAD_CODES else f"unknown_{next(unknown)}", []).append(part)
     names = sorted(by_name, key=lead_order)
     recorded = [_recorded(name, by_name[name][0], sheet) for name in names]
     again = {name: [part.signal for part in by_name[name][1:]] for name in names}
@@ -302,7 +302,8 @@ def assemble(
 def _recorded(name: str, part: PlacedLead, sheet: Sheet) -> RecordedLead:
     paths = tuple(sheet.to_source(lead.path) for lead in (part.lead, *part.further))
     boxes = tuple(_box(path) for path in paths)
-    return RecordedLead(name, part.signal, part.start_s, part.end_s, boxes, part.name_from, paths)
+    name_from = told_by(part.lead.region.name_from, part.name_from)
+    return RecordedLead(name, part.signal, part.start_s, part.end_s, boxes, name_from, paths)
 
 
 def _box(path: FloatArray) -> Box:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ecgtrace.layout.given import OPTION
 from ecgtrace.page_reading.axis import PlacedLead
 from ecgtrace.types import LeadSignal
 from ecgtrace.units import LEADS
@@ -39,10 +40,12 @@ def name_strips(leads: Sequence[PlacedLead]) -> tuple[list[PlacedLead], list[str
     notes: list[str] = []
     for part in leads:
         region = part.lead.region
-        if region.strip and (region.score < _SURE or region.name not in LEADS):
+        is_given = region.name_from == OPTION and region.name
+        if region.strip and not is_given and (region.score < _SURE or region.name not in LEADS):
             name = _repeated(part.signal, known)
             notes += [f"a strip is {name} by what it shows"] if name else []
-            region = replace(region, name=name, score=float(bool(name)))
+            name_from = "text" if name else region.name_from
+            region = replace(region, name=name, score=float(bool(name)), name_from=name_from)
         named.append(replace(part, lead=replace(part.lead, region=region)))
     return named, notes
 

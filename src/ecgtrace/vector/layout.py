@@ -7,7 +7,7 @@ parts by assumption.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +16,10 @@ from ecgtrace.documents.source import Word
 from ecgtrace.layout.one_lead import rows_layout_name
 from ecgtrace.layout.regions import layout_name
 from ecgtrace.types import FloatArray
+from ecgtrace.vector.given import named_as_given
 from ecgtrace.vector.lines import Line, PageLines
+from ecgtrace.vector.page_choice import NOTHING, PageChoice
+from ecgtrace.vector.pieces import Piece
 from ecgtrace.vector.printed import lead_name
 
 _NAME_MM = 22.0  # a name stands so near to where its trace begins
@@ -33,32 +36,6 @@ _TOLD_BY_NAMES = {
 _ROUNDED_MM = 0.025  # half a sample at 500 Hz and 25 mm/s
 _NUMBERED_MM = 4.0  # numbers of one row stand at one height
 _NUMBER_DIGITS, _FEWEST_NUMBERS = 3, 3
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """
-    A piece of a trace that shows one lead.
-
-    Attributes
-    ----------
-    points : ndarray of float, shape (n, 2)
-        Vertices on the upright page.
-    start, end : float
-        Where the piece begins and ends along x; vertices beyond belong to the neighbours.
-    name : str
-        Empty where none was found. `-aVR` where it is drawn upside down.
-    row : int
-        From the top, 0 the first.
-    column : int
-    """
-
-    points: FloatArray = field(repr=False)
-    start: float
-    end: float
-    row: int
-    column: int = 0
-    name: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +71,9 @@ class _Name:
     y: float
 
 
-def find_layout(lines: PageLines, words: Sequence[Word], per_mm: float) -> PageLayout:
+def find_layout(
+    lines: PageLines, words: Sequence[Word], per_mm: float, given: PageChoice = NOTHING
+) -> PageLayout:
     """
     Tell rows, columns and names.
 
@@ -106,6 +85,8 @@ def find_layout(lines: PageLines, words: Sequence[Word], per_mm: float) -> PageL
         Of the upright page.
     per_mm : float
         Points per millimetre.
+    given : PageChoice, optional
+        Layout and names that the user gives.
     """
     rows = _rows(lines.traces, per_mm)
     row_y = tuple(float(np.median(np.concatenate([trace.y for trace in row]))) for row in rows)
@@ -121,11 +102,15 @@ def find_layout(lines: PageLines, words: Sequence[Word], per_mm: float) -> PageL
             (notes if told else doubts).append(_TOLD_BY_NAMES[told])
     pieces = _columns(pieces, per_mm)
     numbered = None if any(piece.name for piece in pieces) else _numbered(words, rows, per_mm)
+    is_continued = numbered is not None
+    called = rows_layout_name(len(rows)) if is_continued else layout_name([piece.row for piece in pieces])
+    pieces, told_of_given = named_as_given(pieces, called, is_continued, given)
+    doubts += told_of_given
     if numbered is not None:
         notes.append("rows are numbered in seconds: each goes on where the row above ended")
-        return PageLayout(rows_layout_name(len(rows)), tuple(pieces), numbered, True, (), tuple(notes))
+        return PageLayout(called, tuple(pieces), numbered, True, tuple(told_of_given), tuple(notes))
     once = [tuple(dict.fromkeys(texts)) for texts in (doubts, notes)]
-    return PageLayout(layout_name([piece.row for piece in pieces]), tuple(pieces), row_y, False, *once)
+    return PageLayout(called, tuple(pieces), row_y, False, *once)
 
 
 def _rows(traces: Sequence[Line], per_mm: float) -> list[list[Line]]:

@@ -7,14 +7,17 @@ import numpy as np
 from ecgtrace.documents.source import SourcePage, Vectors
 from ecgtrace.errors import NoTracesError, PageError
 from ecgtrace.layout.by_algebra import NONE, Trace, tell_names
+from ecgtrace.layout.given import OPTION, told_by
 from ecgtrace.layout.regions import are_strips
 from ecgtrace.recording import Box, Calibration, Check, RecordedLead, Recording, lead_order
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 from ecgtrace.vector import checks
-from ecgtrace.vector.calibration import PaperChoice, find_calibration
+from ecgtrace.vector.calibration import find_calibration
 from ecgtrace.vector.grid import PaperScale, find_scale
-from ecgtrace.vector.layout import PageLayout, Piece, find_layout
+from ecgtrace.vector.layout import PageLayout, find_layout
 from ecgtrace.vector.lines import PageLines, sort_lines
+from ecgtrace.vector.page_choice import NOTHING, PageChoice
+from ecgtrace.vector.pieces import Piece
 from ecgtrace.vector.printed import gains_mm_per_mv, lead_name, speeds_mm_per_s
 from ecgtrace.vector.sampling import Samples, on_axis, sample
 from ecgtrace.vector.turn import Upright, upright
@@ -41,7 +44,7 @@ class _Timed:
         return self.piece.name.removeprefix("-")
 
 
-def read_vectors(page: SourcePage, fs_hz: float = 500.0, given: PaperChoice | None = None) -> Recording:
+def read_vectors(page: SourcePage, fs_hz: float = 500.0, given: PageChoice = NOTHING) -> Recording:
     """
     Read the leads of a page whose traces are vectors.
 
@@ -51,8 +54,8 @@ def read_vectors(page: SourcePage, fs_hz: float = 500.0, given: PaperChoice | No
         With `vectors`.
     fs_hz : float, optional
         Of the recording.
-    given : PaperChoice, optional
-        Speed and gain that override what the page says.
+    given : PageChoice, optional
+        What overrides what the page says.
 
     Returns
     -------
@@ -75,8 +78,8 @@ def read_vectors(page: SourcePage, fs_hz: float = 500.0, given: PaperChoice | No
     if not lines.traces:
         raise NoTracesError(NO_TRACES)
     _require_ecg(scale, lines, vectors)
-    layout = find_layout(lines, vectors.words, scale.per_mm_x)
-    calibration, doubts, notes = find_calibration(scale, vectors.text, lines.pulses, given or PaperChoice())
+    layout = find_layout(lines, vectors.words, scale.per_mm_x, given)
+    calibration, doubts, notes = find_calibration(scale, vectors.text, lines.pulses, given)
     timed, layout = _named(_timed(layout, calibration, fs_hz), layout, calibration, fs_hz)
     leads, found_checks, more = _leads(timed, layout, lines, calibration, turned, fs_hz)
     values = {lead.name: lead.signal.amplitude_mv for lead in leads}
@@ -148,7 +151,7 @@ def _named(
         for part, name, name_from in zip(timed, told.names, told.name_from, strict=True)
     ]
     doubts = [*layout.doubts, *told.doubts]
-    unnamed = told.names.count("")
+    unnamed = sum(not part.piece.name and part.piece.name_from != OPTION for part in named)
     if unnamed:
         doubts.append(f"{unnamed} of {len(timed)} traces have no name that could be read")
     return named, replace(layout, doubts=tuple(doubts), notes=(*layout.notes, *told.notes))
@@ -182,7 +185,7 @@ def _leads(
     for part in timed:
         name = part.name
         if layout.continued:
-            name = "unknown_1"
+            name = name or "unknown_1"
         elif not name:
             unknown += 1
             name = f"unknown_{unknown}"
@@ -245,7 +248,8 @@ def _lead(
     )
     start, end = min(part.start_s for part in parts), max(part.end_s for part in parts)
     boxes = tuple(_box(path) for path in paths)
-    return RecordedLead(name, signal, start, end, boxes, parts[0].name_from, paths)
+    name_from = told_by(parts[0].piece.name_from, parts[0].name_from)
+    return RecordedLead(name, signal, start, end, boxes, name_from, paths)
 
 
 def _closed(mv: FloatArray) -> FloatArray:
