@@ -43,7 +43,7 @@ def read(path, **given):
 
 
 def test_lines_without_names_take_those_given(drawn):
-    assert "have no name" in read(drawn / "unnamed.pdf").message
+    assert read(drawn / "unnamed.pdf").status == "doubtful"
     found = read(drawn / "unnamed.pdf", leads=f"{TWELVE} II")
     assert found.status == "ok" and {one.name_from for one in found.leads} == {"option"}
     true = truth(record(), UNNAMED)
@@ -91,7 +91,7 @@ def test_the_python_object_takes_them(drawn):
     (found,) = digitizer.read(drawn / "unnamed.pdf")
     assert found.names == LEADS and found.status == "ok"
     (found,) = digitizer.read(drawn / "limbs.pdf", leads="I II III aVR aVL ?")
-    assert found.names == (*LEADS[:5], "unknown_1")
+    assert found.names == LEADS[:6] and found["aVF"].name_from == "algebra"
     with pytest.raises(ConfigError, match="13 names for layout=6x1"):
         digitizer.read(drawn / "limbs.pdf", layout="6x1")
     with pytest.raises(ConfigError, match="layout must be"):
@@ -247,7 +247,8 @@ def test_from_the_command_to_the_notes(tmp_path, drawn, monkeypatch, capfd):
     assert {name for name in after if after[name] != before[name]} == {"unnamed"}
     _, notes, other, _ = run(f"{head}lead,,,5\n", "leads=[I,II,III,aVR,aVL,?]")  # of the run now
     assert {name for name in other if other[name] != after[name]} == set(notes)
-    assert notes["limbs"]["lead_names"] == "I II III aVR aVL unknown_1"
+    assert notes["limbs"]["lead_names"] == "I II III aVR aVL aVF"  # by the sums
+    assert notes["limbs"]["given"]["leads"][-1] == "?"
     assert notes["unnamed"]["status"] == "doubtful" and "6 names for 13" in notes["unnamed"]["message"]
     code, _, _, errors = run(f"{head}limbs,,,7\n")
     assert code == 2 and errors == (
