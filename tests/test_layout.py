@@ -1,5 +1,7 @@
 """Layout of pages that are pictures: rows, columns and names from planted maps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -98,7 +100,26 @@ def test_columns_that_names_alone_tell_are_said():
     planted.offset[:] = 0
     layout = find_regions(planted.maps(), planted.names)
     assert layout.name == "3x4"
-    assert any("told by the places of the names" in note for note in layout.notes)
+    assert any("told by names" in note for note in layout.notes)
+
+
+def test_names_that_do_not_stand_alike_in_all_columns_are_near_equal_parts():
+    planted = page(bars=False, strip=False)
+    planted.parts["trace"][:] = 0
+    for row in range(3):
+        planted.parts["trace"][(30 + 30 * row) * 4, 10 * 4 : 260 * 4] = 1
+    planted.offset[:] = 0
+    planted.names = [
+        replace(name, x=name.x - 3 * PX) if name.name in STANDARD[1] else name for name in planted.names
+    ]
+    layout = find_regions(planted.maps(), planted.names)
+    starts = [region.start / PX for region in layout.regions[:4]]
+    assert starts == pytest.approx([10, 72.5, 135, 197.5], abs=0.25)
+    assert any("near equal parts" in doubt for doubt in layout.doubts)
+    planted.names = [
+        replace(name, x=name.x - 6 * PX) if name.name in STANDARD[1] else name for name in planted.names
+    ]
+    assert any("not equal" in doubt for doubt in find_regions(planted.maps(), planted.names).doubts)
 
 
 def test_a_bar_through_a_strip_does_not_cut_it():

@@ -23,6 +23,7 @@ _OWN_SIGN = 0.5  # a row breaks where a column begins if it shows this of a sign
 _NEAR_MM = 1.5  # of the column's begin
 _GAP_MM = 3.0  # bare paper that a trace may lose to a stain
 _EQUAL_MM = 1.5  # columns told by names alone are equal within the places of names
+_NEAR_EQUAL_MM = 5.0  # how far names may stand from where those of the other columns stand
 _WELL = 0.7  # share of a name that was read well (`layout.orders`)
 
 
@@ -247,25 +248,30 @@ def _breaks(
     lead_in = first - begin
     expected = [x - lead_in for x in columns[1:]]
     breaks = shared_breaks([signs[i] for i in several], per_mm, expected)
-    by_names = [found for found in breaks if found.evidence == 0]
-    doubts, notes = [], []
-    if by_names:
-        last = max(spans[i][1] for i in several)
-        edges = [begin, *(found.x for found in breaks), last]
-        widths = np.diff(edges) / per_mm
-        if np.ptp(widths) <= _EQUAL_MM:
-            notes.append("columns were told by the places of the names, and are equal: no bars part them")
-            width = (last - begin) / len(widths)
-            breaks = [
-                found if found.evidence else replace(found, x=begin + (k + 1) * width)
-                for k, found in enumerate(breaks)
-            ]
-        else:
-            doubts.append(
-                "columns were told by the places of the names alone, and are not equal: they may begin "
-                "elsewhere"
-            )
-    return breaks, doubts, notes
+    if all(found.evidence for found in breaks):
+        return breaks, [], []
+    # Names need not stand alike in all columns; where they are near equal parts, signs are looked for there.
+    last = max(spans[i][1] for i in several)
+    width = (last - begin) / len(columns)
+    equal = [begin + (k + 1) * width for k in range(len(breaks))]
+    widths = np.diff([begin, *(found.x for found in breaks), last]) / per_mm
+    away = max(abs(found.x - x) for found, x in zip(breaks, equal, strict=True)) / per_mm
+    if away > _NEAR_EQUAL_MM:
+        told = "columns were told by names alone, and are not equal: they may begin elsewhere"
+        return breaks, [told], []
+    again = shared_breaks([signs[i] for i in several], per_mm, equal)
+    if sum(found.evidence > 0 for found in again) > sum(found.evidence > 0 for found in breaks):
+        breaks = again
+    if all(found.evidence for found in breaks):
+        return breaks, [], []
+    breaks = [
+        found if found.evidence else replace(found, x=x) for found, x in zip(breaks, equal, strict=True)
+    ]
+    if np.ptp(widths) <= _EQUAL_MM:
+        told = "columns were told by names, and are equal: no bars part them"
+        return breaks, [], [told]
+    told = "columns were told by names near equal parts, which were taken: they may begin elsewhere"
+    return breaks, [told], []
 
 
 def _name_columns(named: Sequence[Sequence[FoundName]], per_mm: float) -> list[float]:
