@@ -15,7 +15,7 @@ from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
 from ecgtrace.page_ink.network import to_map_scale
 from ecgtrace.page_reading.read import PageReader
 from ecgtrace.stages import stage, watching
-from ecgtrace.vector.calibration import PaperChoice
+from ecgtrace.vector.page_choice import PageChoice
 from ecgtrace.writers import json_note
 
 ZERO_MM = (20.0, 45.0)
@@ -108,7 +108,7 @@ def test_threads_share_the_seconds_that_were_waited_for_them(monkeypatch):
 def test_the_stages_of_a_page_add_up_to_the_whole(tmp_path):
     Image.fromarray(page()).save(tmp_path / "page.png")
     begin = time.perf_counter()
-    recording = read_file_page(tmp_path / "page.png", 1, PaperChoice(25, 10), reader())
+    recording = read_file_page(tmp_path / "page.png", 1, PageChoice(25.0, 10.0), reader())
     whole_s = time.perf_counter() - begin
     assert len(recording.leads) == 2
     seconds = recording.stage_seconds

@@ -59,8 +59,9 @@ def read_recording(
         If it shows no ECG.
     """
     if page.recording is not None:
-        told = (NOT_DRAWN,) if choice.says_page else ()
-        return replace(page.recording, notes=(*page.recording.notes, *told))
+        if not choice.says_page:
+            return page.recording
+        return replace(page.recording, notes=(*page.recording.notes, NOT_DRAWN))
     if page.vectors is not None:
         with stage("vectors"):
             return read_vectors(page, given=choice)
