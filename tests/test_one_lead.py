@@ -143,7 +143,9 @@ def test_simultaneous_leads_of_one_shape_are_not_put_together():
 
 def test_what_beats_do_not_tell_stays_apart_and_is_said():
     """A pacemaker at 60 per minute: rows of 5 s look as if they were simultaneous."""
-    assert read(drawn(METRONOME, names="none")).layout == "3x1"
+    found = read(drawn(METRONOME, names="none"))
+    assert found.layout == "3x1"
+    assert any("kept apart" in doubt for doubt in found.doubts)
     found = read(drawn(METRONOME, names="all"))
     assert found.layout == "rows3"  # here the names tell
     noise = np.random.default_rng(0).normal(0, 0.02, (12, 10000))  # no beats

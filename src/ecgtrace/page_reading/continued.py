@@ -74,7 +74,7 @@ def _doubts(sole: SoleName, rhythm: RowsRhythm) -> list[str]:
             f"{len(sole.rows)} rows are named {sole.name}, but their beats fall at the same times, as those "
             "of several leads: they were kept apart"
         ]
-    if rhythm.together:
+    if rhythm.together and not rhythm.alike:
         return []  # simultaneous leads
     return [
         "whether the rows are simultaneous leads or one that goes on was not told by their beats: they were "
