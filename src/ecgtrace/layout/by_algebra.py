@@ -24,7 +24,7 @@ from ecgtrace.types import FloatArray
 
 TEXT, ALGEBRA, ORDER, NONE = "text", "algebra", "order and algebra", "none"
 
-# From scripts/check_algebra.py (numbers there).
+# Wrong names began at 0.3 and at 1.5: scripts/check_algebra.py.
 _FITS = 0.2  # of the traces' own rms may be left by a sum
 _CLEAR = 2.0  # times as much must be left by any way that names a lead otherwise
 _LEAST_RELATIONS = 2  # sums that hold; one may hold by chance
