@@ -15,9 +15,10 @@ Of 41 records of PTB-XL (`+n=21`, and `+split=train +first=10 +n=20`; seed 0; 1,
     15 dB                254      0     511      0        4820       0 of 590                    0
 
 Both wrong pages are 3x4 with leads exchanged inside columns in a way that no sum tells (III above I, or chest
-leads): they are called as usual, which is a doubt. Where no name was read, at 25 dB and better, named are 100 %
-of 6x1 and 6x2, 96 to 98 % of 12x1, 76 % of 3x4, 87 % with a strip of II, 49 % of 3x4 in Cabrera's order; none
-of six or three chest leads, nor of pages whose limb and chest leads share columns as nobody prints them.
+leads): they are called as usual, which is a doubt. Where no name was read, at 25 dB and better, named are
+100 % of 6x1 and 6x2, 96 to 98 % of 12x1, 76 % of 3x4, 87 % with a strip of II, 49 % of 3x4 in Cabrera's
+order; none of six or three chest leads, nor of pages whose limb and chest leads share columns as nobody
+prints them.
 
 Where `by_algebra._FITS` was 0.3 instead of 0.2, six chest leads of one in 8 training records were called limb
 leads; where `_CLEAR` was 1.5 instead of 2, one name of a page with a lost lead was wrong.
