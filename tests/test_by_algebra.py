@@ -114,10 +114,21 @@ def test_an_order_that_the_sums_confirm(order, strip):
         assert {name for name in how if how[name] == ALGEBRA} == {"II", "aVR", "aVL", "aVF"}
 
 
+def test_four_limb_leads_in_one_column_confirm_an_order():
+    """4x3: aVL and aVF stand in the next column, alone."""
+    rows = tuple(zip(*ORDERS[4, 3][0], strict=True))
+    told = tell_names(page(rows, heart()), FS)
+    assert told.names == tuple(flat(rows)) and told.doubts
+    how = dict(zip(told.names, told.name_from, strict=True))
+    assert how["I"] == how["II"] == how["III"] == how["aVR"] == ALGEBRA
+    assert how["aVL"] == how["aVF"] == how["V6"] == ORDER
+
+
 WRONG = {
     "II first": (("II", "aVR", "V1", "V4"), ("I", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6")),
     "chest first": tuple((row[2], row[3], row[0], row[1]) for row in STANDARD),
     "limb and chest mixed": (("I", "V1", "aVR", "V4"), ("V2", "II", "V5", "aVL"), ("III", "V3", "aVF", "V6")),
+    "4x3, aVR first": tuple(zip(("aVR", "I", "II", "III"), *ORDERS[4, 3][0][1:], strict=True)),
     "6x2, III first": tuple(zip(("III", "II", "I", "aVR", "aVL", "aVF"), LEADS[6:], strict=True)),
 }
 
@@ -163,6 +174,12 @@ def test_names_read_that_contradict_stay_and_tell_nothing():
     told = tell_names(traces, FS)
     assert told.names == ("II", "I", "", "", "", "")
     assert told.doubts == told.notes == ()
+
+
+def test_what_is_left_over_is_not_the_last_lead():
+    """Five limb leads were read, and the sixth trace is no sum of them."""
+    told = tell_names(page(one_column((*SIX[:5], "V1")), heart(), read=SIX), FS)
+    assert told.names == (*SIX[:5], "")
 
 
 def test_a_lead_that_was_lost():

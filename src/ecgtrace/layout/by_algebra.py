@@ -10,6 +10,7 @@ page with III above I looks the same.
 Sums are of what was recorded: exchanged electrodes and a heart on the right side change none of them.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations, product
@@ -23,7 +24,7 @@ from ecgtrace.types import FloatArray
 
 TEXT, ALGEBRA, ORDER, NONE = "text", "algebra", "order and algebra", "none"
 
-# From scripts/check_algebra.py (numbers there).
+# Wrong names began at 0.3 and at 1.5: scripts/check_algebra.py.
 _FITS = 0.2  # of the traces' own rms may be left by a sum
 _CLEAR = 2.0  # times as much must be left by any way that names a lead otherwise
 _LEAST_RELATIONS = 2  # sums that hold; one may hold by chance
@@ -225,7 +226,7 @@ class _Page:
     def _by_order(self, near: Sequence[dict[int, str]], by_algebra: Mapping[int, str]) -> dict[int, str]:
         """Return the names that one usual order alone gives, of all that fit the names and the sums."""
         full = len(self.main) == len(self.rows) * len(self.columns)
-        if not full or len({frozenset(way) for way in near}) > 1:  # they must agree which are limb leads
+        if not full or len({self._checked(way) for way in near}) > 1:  # they must agree which are limb leads
             return {}
         columns = sorted(self.columns)
         fitting = []
@@ -240,6 +241,11 @@ class _Page:
         if len(fitting) != 1:
             return {}
         return {i: n for i, n in fitting[0].items() if not self.read[i] and i not in by_algebra}
+
+    def _checked(self, way: Iterable[int]) -> frozenset[int]:
+        """Return the limb leads of a way that are so many in one column that a sum holds among them."""
+        columns = Counter(self.traces[i].column for i in way)
+        return frozenset(i for i in way if columns[self.traces[i].column] > 2)
 
     def _tiers(self) -> Iterator[list[Pattern]]:
         """Return which limb leads may stand together in columns: all of a layout, then with one missing."""
