@@ -77,6 +77,7 @@ FAULTS = {
     "a heart rate of 10 per minute": lambda: planted(
         lambda t: np.exp(-(((np.mod(t, 6) - 3) / 0.03) ** 2)), seconds=18, width=5430
     ),
+    "no heart beat stands out": lambda: planted(lambda t: 0.5 * np.sin(2 * np.pi * 1.5 * t)),
     "the trace is a straight line": lambda: planted(lambda t: 0.01 * t),
     "the trace runs along the picture's edge for": lambda: planted(base_px=258),
     "low confidence (0.40 on average)": lambda: changed(
