@@ -14,8 +14,8 @@ from ruled_paper import paper
 from ecgtrace.api import Digitizer
 from ecgtrace.batch import BatchOptions, digitize_file
 from ecgtrace.digitization.beats import NO_BEAT, NO_HEART, narrow_waves
-from ecgtrace.digitization.verdict import shows_no_beat
-from ecgtrace.errors import GridNotFoundError, PageError
+from ecgtrace.digitization.verdict import require_lead, shows_no_beat
+from ecgtrace.errors import GridNotFoundError, PageError, TraceNotFoundError
 from ecgtrace.inputs import InputFile
 from ecgtrace.layout.regions import LeadRegion, RasterLayout
 from ecgtrace.layout.rows import Row
@@ -93,6 +93,18 @@ def test_a_plot_of_a_sine_is_a_doubt():
     image = np.zeros((10, 10, 3), np.uint8)
     assert "no heart beat" in shows_no_beat(signal(np.sin(np.arange(1000) / 15)), image)
     assert not shows_no_beat(signal(wide_and_narrow()), image)
+
+
+def test_a_short_line_without_beats_is_no_lead():
+    def signal(mv, share):
+        row_px = np.where(np.arange(1000) < 1000 * share, 5.0, np.nan)
+        return LeadSignal(mv, FS_HZ, np.ones(len(mv)), GridScale(8.0, 8.0, 1.0), row_px)
+
+    image = np.zeros((10, 1000, 3), np.uint8)
+    with pytest.raises(TraceNotFoundError, match="covers 30"):
+        require_lead(signal(np.sin(np.arange(300) / 15), 0.3), image)
+    require_lead(signal(np.sin(np.arange(900) / 15), 0.9), image)  # doubtful
+    require_lead(signal(wide_and_narrow(seconds=3), 0.3), image)
 
 
 # Traces that are no heart's ------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ecgtrace.digitization.autocorrelation import estimate_grid_by_autocorrelation
 from ecgtrace.digitization.lead_count import PAGE_RUNS, refuse_page, refuse_upright, runs_per_column
 from ecgtrace.digitization.prepare import prepare
-from ecgtrace.digitization.verdict import judged
+from ecgtrace.digitization.verdict import judged, require_lead
 from ecgtrace.errors import ConfigError, GridNotFoundError, PageGridNotFoundError
 from ecgtrace.images import check_picture
 from ecgtrace.types import LeadSignal
@@ -138,4 +138,6 @@ def digitize_picture(digitizer: DigitizerLike, rgb: NDArray[np.uint8], paper: Pa
                 f"{error}; if it is a page with several leads, read it with content=page, or cut out one"
             ) from None
         raise
-    return prepared.to_source(judged(paper.applied(signal), prepared.image))
+    read = paper.applied(signal)
+    require_lead(read, prepared.image)
+    return prepared.to_source(judged(read, prepared.image))

@@ -20,6 +20,7 @@ from ecgtrace.digitization.ink import runs
 from ecgtrace.digitization.lead_count import page_doubt
 from ecgtrace.digitization.left_over import second_lead, unread_waves
 from ecgtrace.digitization.rhythm import slope_energy
+from ecgtrace.errors import TraceNotFoundError
 from ecgtrace.types import LeadSignal
 
 _LEAST_SHARE = 0.5  # of the columns; of crops read well 0.86 and more, boxes cut 3 mm too wide among them
@@ -59,6 +60,19 @@ def judged(signal: LeadSignal, image: NDArray[np.uint8]) -> LeadSignal:
     if signal.scale.square_assumed and not any("square" in note for note in notes):
         notes = (*notes, "square pixels: too few lines along one axis to measure")
     return replace(signal, doubts=tuple(dict.fromkeys(doubts)), notes=tuple(dict.fromkeys(notes)))
+
+
+def require_lead(signal: LeadSignal, image: NDArray[np.uint8]) -> None:
+    """
+    Refuse what is no lead: a line in a small part of the picture of which no heart beat stands out.
+
+    Raises
+    ------
+    TraceNotFoundError
+    """
+    little, no_beat = covers_little(signal, image), shows_no_beat(signal, image)
+    if little and no_beat:
+        raise TraceNotFoundError(f"no lead was found: {little}, and no heart beat stands out of it")
 
 
 def message(signal: LeadSignal) -> str:

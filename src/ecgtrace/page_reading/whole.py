@@ -77,7 +77,7 @@ def grid_of_halves(
     Returns
     -------
     GridNotFoundError
-        `error` itself where not each half has a grid.
+        `error` itself where not each half has a grid that is beyond doubt.
     """
     height, width = image.shape[:2]
     halves = (
@@ -87,12 +87,13 @@ def grid_of_halves(
     )
     for half in halves:
         try:
-            find(np.ascontiguousarray(half))
+            if find(np.ascontiguousarray(half)).doubts:  # boxes of a form, bent paper
+                return error
         except (GridNotFoundError, PageError):
             return error
     return GridNotFoundError(
-        "no grid runs through the whole picture, but each half of it has one: if it shows more than one "
-        "page, cut the pages apart; bent paper must be laid flat"
+        "no grid runs through the whole picture, but each half of it has one: more than one page seems to be "
+        "in it; cut the pages apart"
     )
 
 
