@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.digitization.refined import RefinedDigitizer
-from ecgtrace.errors import EcgTraceError, GridNotFoundError, PageError
+from ecgtrace.errors import GridNotFoundError, PageError
 from ecgtrace.layout.regions import RasterLayout, find_regions
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_ink.names import FoundName, names_found
@@ -19,10 +19,10 @@ from ecgtrace.page_reading.calibrate import calibrate, find_pulses
 from ecgtrace.page_reading.continued import join_rows
 from ecgtrace.page_reading.heart import heart_doubt, require_heart
 from ecgtrace.page_reading.judge import judged_page
-from ecgtrace.page_reading.lead import ReadLead, read_lead, to_sheet
+from ecgtrace.page_reading.lead import ReadLead
+from ecgtrace.page_reading.leads import read_leads
 from ecgtrace.page_reading.left_over import unread_ink_mm
 from ecgtrace.page_reading.mirror import names_score, refuse_mirrored
-from ecgtrace.page_reading.pulse_edge import pulse_before
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.page_reading.unnamed import name_unnamed
 from ecgtrace.page_reading.whole import grid_of_halves, refuse_several, whole_doubts
@@ -30,7 +30,7 @@ from ecgtrace.reading import Paper
 from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_order
 from ecgtrace.sheet import Sheet, find_sheet
 from ecgtrace.stages import stage
-from ecgtrace.types import FloatArray, GridScale
+from ecgtrace.types import FloatArray
 from ecgtrace.units import LEADS
 from ecgtrace.vector.calibration import PaperChoice
 from ecgtrace.vector.lines import Pulse
@@ -42,8 +42,6 @@ _TURNS = (0, 180, 90, 270)
 _NAMES_SURE = 3.0  # `names_score` at which a page is upright, and no other turn is tried
 _LEAST_SCORE = 0.15  # of a name: orders tell what is hard to read (`layout.orders`)
 _MOST_ROWS = 16  # twelve leads and three strips are the most that recorders print
-_BREAK_MM = 3.0  # from where a column ends to where the maps let the next begin
-_ALIKE_MM = 0.4  # of the ends of the leads of a column
 _GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
 _TENTH_S = 0.015  # a column whose length is so near to whole tenths has these: 100 Hz is the coarsest drawn
 
@@ -199,46 +197,10 @@ class PageReader:
     ) -> tuple[list[ReadLead], list[str]]:
         assert calibration.speed_mm_per_s is not None and calibration.gain_mm_per_mv is not None
         kind = Paper(calibration.speed_mm_per_s, calibration.gain_mm_per_mv)
-        scale = GridScale(sheet.px_per_mm_x, sheet.px_per_mm_y, 1.0)
         digitizer = kind.ready(self.digitizer)
         assert isinstance(digitizer, RefinedDigitizer)
-        leads: list[ReadLead] = []
-        lost: list[str] = []
-        edge_px: float | None = None
-        for column in sorted({region.column for region in layout.regions}):
-            own = [region for region in layout.regions if region.column == column]
-            read: list[ReadLead] = []
-            for region in own:
-                placed = to_sheet(region, maps)
-                if edge_px is not None and abs(edge_px - placed.start) <= _BREAK_MM * scale.px_per_mm_x:
-                    placed = replace(placed, start=edge_px)
-                beside = (column > 0 and edge_px is not None, np.isfinite(region.until))
-                try:
-                    pulse = pulse_before(sheet.image, placed, pulses, scale)
-                    lead = read_lead(digitizer, sheet.image, placed, scale, beside, pulse)
-                except EcgTraceError as error:
-                    name = region.name or "a lead without a name"
-                    lost.append(f"{name} in row {region.row + 1}: {error}")
-                    continue
-                read.append(replace(lead, signal=kind.applied(lead.signal)))
-            edge_px = _edge(read, scale)
-            leads.extend(read)
-        return leads, lost
-
-
-def _edge(column: Sequence[ReadLead], scale: GridScale) -> float | None:
-    """
-    Return where a column ends by its leads, which end together; None where they do not tell.
-
-    A lead's end is found to a fraction of a pixel at the bar, the jump or the bare paper behind it, which the
-    maps show to a millimetre or two.
-    """
-    ends = [lead.end_px for lead in column if np.isfinite(lead.region.until)]
-    if not ends:
-        return None
-    edge = float(np.median(ends))
-    alike = np.abs(np.array(ends) - edge) <= _ALIKE_MM * scale.px_per_mm_x
-    return edge if alike.mean() > 0.5 else None
+        leads, lost = read_leads(digitizer, sheet, maps, layout, pulses)
+        return [replace(lead, signal=kind.applied(lead.signal)) for lead in leads], lost
 
 
 def _require_page(layout: RasterLayout) -> None:

@@ -1,0 +1,126 @@
+"""All leads of a page, several at a time."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from ecgtrace.digitization.refined import RefinedDigitizer
+from ecgtrace.errors import EcgTraceError
+from ecgtrace.layout.regions import LeadRegion, RasterLayout
+from ecgtrace.page_ink.maps import PageMaps
+from ecgtrace.page_reading.lead import ReadLead, read_lead, to_sheet
+from ecgtrace.page_reading.pulse_edge import pulse_before
+from ecgtrace.sheet import Sheet
+from ecgtrace.stages import stage, watching
+from ecgtrace.types import GridScale
+from ecgtrace.vector.lines import Pulse
+
+_BREAK_MM = 3.0  # from where a column ends to where the maps let the next begin
+_ALIKE_MM = 0.4  # of the ends of the leads of a column
+
+
+class _Result(NamedTuple):
+    lead: ReadLead | None
+    error: str
+    seconds: dict[str, float]
+
+
+def read_leads(
+    digitizer: RefinedDigitizer,
+    sheet: Sheet,
+    maps: PageMaps,
+    layout: RasterLayout,
+    pulses: Sequence[Pulse],
+) -> tuple[list[ReadLead], list[str]]:
+    """
+    Read the leads of a page, column by column: where one ends the next begins.
+
+    As many at a time as the network has threads: the parts of a lead that are no network keep one core busy,
+    and the result does not depend on it.
+
+    Parameters
+    ----------
+    digitizer : RefinedDigitizer
+    sheet : Sheet
+    maps : PageMaps
+    layout : RasterLayout
+    pulses : sequence of Pulse
+        In mm, as of `calibrate.find_pulses`.
+
+    Returns
+    -------
+    (list of ReadLead, list of str)
+        By column; and what could not be read, and why.
+    """
+    scale = GridScale(sheet.px_per_mm_x, sheet.px_per_mm_y, 1.0)
+
+    def read(region: LeadRegion, beside: tuple[bool, bool]) -> _Result:
+        with watching() as own:
+            try:
+                pulse = pulse_before(sheet.image, region, pulses, scale)
+                lead, error = read_lead(digitizer, sheet.image, region, scale, beside, pulse), ""
+            except EcgTraceError as failure:
+                lead, error = None, str(failure)
+        return _Result(lead, error, own.seconds)
+
+    begun: list[tuple[LeadRegion, Future[_Result]]] = []
+    edge_px: float | None = None
+    with stage("leads") as watch, _pool() as pool:
+        for column in sorted({region.column for region in layout.regions}):
+            ending = []
+            for region in (region for region in layout.regions if region.column == column):
+                placed = to_sheet(region, maps)
+                if edge_px is not None and abs(edge_px - placed.start) <= _BREAK_MM * scale.px_per_mm_x:
+                    placed = replace(placed, start=edge_px)
+                is_followed = bool(np.isfinite(region.until))
+                beside = (column > 0 and edge_px is not None, is_followed)
+                future = pool.submit(read, placed, beside)
+                begun.append((region, future))
+                ending += [future] if is_followed else []  # a strip need not be waited for
+            edge_px = _edge([future.result().lead for future in ending], scale)
+        results = [(region, future.result()) for region, future in begun]
+    if watch is not None:
+        watch.spread("leads", (result.seconds for _, result in results))
+    leads = [result.lead for _, result in results if result.lead is not None]
+    lost = [
+        f"{region.name or 'a lead without a name'} in row {region.row + 1}: {result.error}"
+        for region, result in results
+        if result.lead is None
+    ]
+    return leads, lost
+
+
+def _edge(column: Sequence[ReadLead | None], scale: GridScale) -> float | None:
+    """
+    Return where a column ends by its leads, which end together; None where they do not tell.
+
+    A lead's end is found to a fraction of a pixel at the bar, the jump or the bare paper behind it, which the
+    maps show to a millimetre or two.
+    """
+    ends = [lead.end_px for lead in column if lead is not None]
+    if not ends:
+        return None
+    edge = float(np.median(ends))
+    alike = np.abs(np.array(ends) - edge) <= _ALIKE_MM * scale.px_per_mm_x
+    return edge if alike.mean() > 0.5 else None
+
+
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    """Make as many threads as this one gives the network, each of which gives it one core."""
+    torch = sys.modules.get("torch")
+    if torch is None:  # a digitizer without a network
+        with ThreadPoolExecutor(1) as pool:
+            yield pool
+        return
+    count = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(count)  # what was set in a thread holds for all that are made later
