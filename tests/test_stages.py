@@ -2,10 +2,12 @@
 
 import json
 import time
+from threading import Barrier
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from planted_picture import LINE_PX, PX_PER_MM, SHIFT, grid, wave_mv
 
@@ -119,3 +121,28 @@ def test_the_stages_of_a_page_add_up_to_the_whole(tmp_path):
     assert seconds["rest"] < 0.3 * whole_s  # what is slow has a name
     told = json.loads(json.dumps(json_note.facts(recording)))["stage_seconds"]
     assert sum(told.values()) == pytest.approx(whole_s, rel=0.05, abs=0.1)
+
+
+class Together(DarkIsTarget):
+    """Goes on only when two leads are at it."""
+
+    def __init__(self):
+        self.meet = Barrier(2, timeout=120)
+
+    def channels(self, image, duration_s=None):
+        self.meet.wait()
+        return super().channels(image, duration_s)
+
+
+def test_two_leads_are_read_at_a_time_where_the_network_has_two_threads():
+    before = torch.get_num_threads()
+    choice = PaperChoice(25, 10)
+    try:
+        torch.set_num_threads(1)
+        one_by_one = reader()(page(), given=choice)
+        torch.set_num_threads(2)
+        together = PageReader(DarkIsTrace(), RefinedDigitizer(Together()))(page(), given=choice)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(together.signal_mv, one_by_one.signal_mv)
