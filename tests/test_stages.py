@@ -136,7 +136,7 @@ class Together(DarkIsTarget):
 
 def test_two_leads_are_read_at_a_time_where_the_network_has_two_threads():
     before = torch.get_num_threads()
-    choice = PaperChoice(25, 10)
+    choice = PageChoice(25, 10)
     try:
         torch.set_num_threads(1)
         one_by_one = reader()(page(), given=choice)
