@@ -253,3 +253,12 @@ def test_a_page_of_vectors_without_names(tmp_path):
     found = read_vectors(read_page(tmp_path / "page.pdf"))
     assert found.names == LEADS and found.status == "doubtful"
     assert "usual order" in found.message and found["V1"].name_from == ORDER
+
+
+def test_a_strip_without_a_lead_at_its_time_repeats_none():
+    strip = Trace(1, 0, heart()["II"], strip=True)
+    told = tell_names(
+        [replace(strip, row=0, strip=False, amplitude_mv=np.full_like(heart()["II"], np.nan)), strip], FS
+    )
+    assert told.names == ("", "")
+    assert tell_names([strip], FS).names == ("",)

@@ -140,6 +140,17 @@ def test_a_strip_whose_name_was_not_read_is_not_cut_by_a_wave():
     assert layout.regions[-1].strip and layout.regions[-1].name == ""
 
 
+def test_names_that_share_no_column_leave_it_to_the_bars():
+    planted = page()
+    kept = [name for name in planted.names if name.y > 110 * PX]
+    places = {0: (20, 90), 1: (45, 140), 2: (65, 165)}  # two names in each row, none below another
+    for row, xs in places.items():
+        kept += [replace(planted.names[row], x=x * PX, y=(22 + 30 * row) * PX) for x in xs]
+    planted.names = kept
+    layout = find_regions(planted.maps(), planted.names)
+    assert layout.name.startswith("3x4")
+
+
 def test_print_at_one_break_of_a_strip_is_no_name():
     planted = page()
     planted.name("V1", 10 + 62.5 * 2 + 3, 112)  # what was taken for one

@@ -137,7 +137,7 @@ def _repeats(traces: Sequence[Trace], fs_hz: float) -> dict[int, int]:
             if not other.strip
         )
         ranked = [*sorted((value, k) for value, k in left if value is not None), (np.inf, -1)]
-        if ranked[0][0] <= min(_SAME, _NEXT * ranked[1][0]):
+        if len(ranked) > 1 and ranked[0][0] <= min(_SAME, _NEXT * ranked[1][0]):
             found[i] = ranked[0][1]
     return found
 

@@ -243,6 +243,8 @@ def _breaks(
             return [], [], []
         return shared_breaks(signs, per_mm, ()), [], []
     columns = _name_columns([named[i] for i in several], per_mm)
+    if not columns:  # names all over the place
+        return shared_breaks(signs, per_mm, ()), [], []
     first = columns[0]
     begin = float(np.median([spans[i][0] for i in several]))
     lead_in = first - begin
