@@ -48,13 +48,13 @@ def ecg(rr_s, seconds=20.0):
     return heights_mv @ waves + 0.1 * np.sin(2 * np.pi * time_s / 9)
 
 
-def drawn(rr_s, kind="rows", names="all", lead="II", signal=None):
+def drawn(rr_s, kind="rows", names="all", lead="II", signal=None, fs_hz=FS_HZ):
     """Plan a page of rows of 5 s, 25 mm apart."""
     order = (lead,) if kind == "rows" else None
     layout = page_layout(kind, ROW_S, order=order, n_rows=3)
     zeros = tuple(25.0 * row for row in range(len(layout.rows)))
     design = PageDesign(
-        style=PageStyle(px_per_mm=PX, fs_hz=FS_HZ, line_width_mm=0.3, name_offset_mm=9.0),
+        style=PageStyle(px_per_mm=PX, fs_hz=fs_hz, line_width_mm=0.3, name_offset_mm=9.0),
         layout=layout,
         row_zero_mm=zeros,
         width_mm=165.0,
@@ -86,7 +86,8 @@ def read(plan, lost=()):
     for region in layout.regions:
         trace = plan.traces[region.row]
         x, y = trace.polyline.T
-        values = trace.signal - np.median(trace.signal)
+        sampled = np.interp(np.arange(x[0], x[-1] + 1e-6, 25 * PX / FS_HZ), x, trace.signal)
+        values = sampled - np.median(sampled)
         left, top = int(x[0]) - 5, int(y.min()) - 5
         columns = np.arange(left, int(x[-1]) + 5)
         row_px = np.interp(columns, x, y, left=np.nan, right=np.nan) - top
@@ -124,6 +125,13 @@ def test_rows_of_one_lead_are_put_together(names, rr_s):
     assert len(lead.boxes) == len(lead.paths) == 3
     for row, (_, top, _, bottom) in enumerate(lead.boxes):
         assert top < PX * (30 + 25 * row) < bottom
+
+
+def test_rows_drawn_at_a_low_rate_meet():
+    """At 100 Hz a row ends 10 ms before the next begins: the line between is bridged."""
+    found = read(drawn(SINUS, fs_hz=100.0))
+    assert np.isfinite(found["II"].signal.amplitude_mv).all()
+    assert found["II"].end_s == pytest.approx(3 * ROW_S - 0.01, abs=0.003)
 
 
 @pytest.mark.parametrize(("kind", "names"), [("6x1", "none"), ("3x1", "none"), ("6x1", "first row")])
