@@ -16,14 +16,27 @@ _compiled = njit(cache=True, fastmath=True, nogil=True)
 
 
 @_compiled
+def _copy(source, to):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Copy a vector. Assigning to slices takes numba seconds to compile."""
+    for i in range(len(source)):
+        to[i] = source[i]
+
+
+@_compiled
+def _clear(matrix, right):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for i in range(len(right)):
+        right[i] = 0.0
+        for j in range(matrix.shape[1]):
+            matrix[i, j] = 0.0
+
+
+@_compiled
 def _sums(  # type: ignore[no-untyped-def]
     data, x, y, shape, joins, grid, weights, normal, gradient, shape_normal, shape_gradient, now, canvas
 ):  # pragma: no cover - compiled  # fmt: skip
     """Write the normal equations of vertices and shape; return the cost with that of the priors."""
-    normal[:] = 0.0
-    gradient[:] = 0.0
-    shape_normal[:] = 0.0
-    shape_gradient[:] = 0.0
+    _clear(normal, gradient)
+    _clear(shape_normal, shape_gradient)
     ink, claim, others = data
     cost = accumulate(
         ink, claim, others, x, y, shape[0], shape[1], shape[2], shape[3], joins,
@@ -83,8 +96,10 @@ def _move(  # type: ignore[no-untyped-def]
     """Write the vertices after one step of them."""
     n = len(x)
     corner, tether = weights
-    bands[:] = normal
-    right[:] = gradient
+    for i in range(len(gradient)):
+        right[i] = gradient[i]
+        for j in range(_BANDS):
+            bands[i, j] = normal[i, j]
     for i in range(1, n - 1):
         bend, before, after = _bend(x, y, i)
         weight = 2 * corner / math.sqrt(bend * bend + _BEND_PX * _BEND_PX)
@@ -103,8 +118,8 @@ def _move(  # type: ignore[no-untyped-def]
     for i in range(2 * n):
         bands[i, 0] += damping * (bands[i, 0] + 1.0) + 1e-4
     if not _solve(bands, right):
-        to_x[:] = x
-        to_y[:] = y
+        _copy(x, to_x)
+        _copy(y, to_y)
         return
     limit = 4.0 if is_free else 20.0
     for i in range(n):
@@ -133,14 +148,24 @@ def _reshape(x, shape, held, normal, gradient, to_x, to_shape):  # type: ignore[
         step[a] = gradient[a]
     for a in range(4, 6):
         if held[a - 4]:
-            matrix[a, :] = 0.0
-            matrix[:, a] = 0.0
+            for b in range(6):
+                matrix[a, b] = matrix[b, a] = 0.0
             matrix[a, a] = 1.0
             step[a] = 0.0
-    step = np.linalg.solve(matrix, step)
+    # Eliminated by hand: LAPACK takes numba seconds to compile. The matrix is positive definite.
+    for a in range(6):
+        for b in range(a + 1, 6):
+            factor = matrix[b, a] / matrix[a, a]
+            for c in range(a, 6):
+                matrix[b, c] -= factor * matrix[a, c]
+            step[b] -= factor * step[a]
+    for a in range(5, -1, -1):
+        for b in range(a + 1, 6):
+            step[a] -= matrix[a, b] * step[b]
+        step[a] /= matrix[a, a]
     for a in range(6):
         step[a] = _clip(step[a], -0.3, 0.3)
-    to_x[:] = x
+    _copy(x, to_x)
     to_x[0] = min(x[0] + step[4], x[1] - _SHORTEST_PX)
     to_x[n - 1] = max(x[n - 1] + step[5], x[n - 2] + _SHORTEST_PX)
     half_width = _clip(shape[0] + step[0], 0.3, 30.0)
@@ -205,8 +230,8 @@ def take_steps(  # type: ignore[no-untyped-def]
             )  # fmt: skip
             if trial <= cost:
                 cost = trial
-                x[:] = to_x
-                y[:] = to_y
+                _copy(to_x, x)
+                _copy(to_y, y)
                 normal, other_normal = other_normal, normal
                 gradient, other_gradient = other_gradient, gradient
                 sums, other_sums = other_sums, sums
@@ -222,8 +247,8 @@ def take_steps(  # type: ignore[no-untyped-def]
             )  # fmt: skip
             if trial <= cost:
                 cost = trial
-                x[:] = to_x
-                shape[:] = to_shape
+                _copy(to_x, x)
+                _copy(to_shape, shape)
                 normal, other_normal = other_normal, normal
                 gradient, other_gradient = other_gradient, gradient
                 sums, other_sums = other_sums, sums
