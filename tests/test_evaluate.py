@@ -509,6 +509,16 @@ def test_command_line():
     assert command_line(["/some/where/evaluate.py", "subset=overlap"]) == "python evaluate.py subset=overlap"
 
 
+def test_where_files_lie_on_a_machine_is_not_told(monkeypatch):
+    argv = ["train.py", "-m", "signals.root=/data/clinic/records", f"init_from={ROOT}/a/b.safetensors"]
+    monkeypatch.chdir(ROOT)
+    assert command_line([*argv, "x=../shared/c"]) == (
+        "python train.py -m signals.root=records init_from=a/b.safetensors x=../shared/c"
+    )
+    cfg = OmegaConf.create({"seed": 1, "a": {"root": "/data/clinic/records", "b": [f"{ROOT}/c", "25 mm/s"]}})
+    assert provenance(cfg)["config"]["a"] == {"root": "records", "b": ["c", "25 mm/s"]}
+
+
 def test_scores_of_a_row_are_those_of_the_metrics(tmp_path):
     """A second way to the same numbers: digitize by hand, score by hand."""
     source = HandSource(2)

@@ -62,12 +62,18 @@ def provenance(cfg: DictConfig | None = None) -> dict[str, Any]:
 
 
 def _without_machine(value: Any) -> Any:
-    """Make paths below the working folder relative to it: where that lies tells nothing."""
+    """Leave of each path what does not depend on the machine (`_portable`)."""
     if isinstance(value, dict):
         return {key: _without_machine(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_without_machine(item) for item in value]
-    return value.removeprefix(f"{Path.cwd()}/") if isinstance(value, str) else value
+    return _portable(value) if isinstance(value, str) else value
+
+
+def _portable(path: str) -> str:
+    """Return a path below the working folder as it is from there, another absolute one by its name alone."""
+    path = path.removeprefix(f"{Path.cwd()}/")
+    return Path(path).name if Path(path).is_absolute() else path
 
 
 def git_state(folder: Path) -> tuple[str | None, bool | None]:
@@ -83,10 +89,16 @@ def git_state(folder: Path) -> tuple[str | None, bool | None]:
 
 
 def command_line(argv: list[str]) -> str:
-    """Return the command as one would type it in the project's folder."""
+    """Return the command as one would type it in the project's folder, without where files lie elsewhere."""
     program = Path(argv[0]).name if argv and argv[0] else "python"
     start = f"python {program}" if program.endswith(".py") else program
-    return " ".join([start, *argv[1:]])
+    arguments = [name + equals + _portable(value) for name, equals, value in map(_parted, argv[1:])]
+    return " ".join([start, *arguments])
+
+
+def _parted(argument: str) -> tuple[str, str, str]:
+    name, equals, value = argument.rpartition("=")
+    return name, equals, value
 
 
 def cpu_model() -> str:
