@@ -1,7 +1,6 @@
 """Printed lead names, read at twice the resolution of the maps where the maps show that one may stand."""
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -10,13 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
+from ecgtrace import weights_file
 from ecgtrace.errors import WeightsError
 from ecgtrace.page_ink.maps import NAME_CLASSES, PageMaps
 from ecgtrace.page_ink.name_net import NO_NAME, PATCH_PX_PER_MM, NameNet
-from ecgtrace.page_ink.names import FoundName, names_found
+from ecgtrace.page_ink.names import FoundName, each_once, names_found
 from ecgtrace.page_ink.patches import cut_patches, words_on
 from ecgtrace.page_ink.unet import as_input
 from ecgtrace.segmentation.segmenter import resolve_device
@@ -29,7 +27,6 @@ _LEAST_PEAK = 0.05  # of a heat map: what stands there is read anew
 # Of one name: two that look alike at a low resolution share what is there; scribble and waves are shared out
 # among many.
 _LEAST_SHARE = 0.35
-_APART_PX = 8  # of the maps: 2 mm, as of `names_found`
 
 
 @dataclass(frozen=True)
@@ -81,11 +78,7 @@ class NameReader:
             if shares[kind] >= _LEAST_SHARE:
                 scores = tuple(shares[:NO_NAME].tolist())
                 found.append(FoundName(NAME_CLASSES[kind], float(shares[kind]), x, y, scores))
-        kept: list[FoundName] = []
-        for one in sorted(found, key=lambda name: -name.score):
-            if all(max(abs(one.x - k.x), abs(one.y - k.y)) > _APART_PX for k in kept):
-                kept.append(one)
-        return kept
+        return each_once(found)
 
     def shares(self, patches: NDArray[np.uint8]) -> FloatArray:
         """Return how likely each class is in patches (n, 48, 112, 3): shape (n, 15), the last no name."""
@@ -116,6 +109,10 @@ class NameCard:
     names: tuple[str, ...] = NAME_CLASSES
     training: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in ("widths", "names"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON has lists
+
 
 def resolve(weights: str) -> Path:
     """Return the path of weights: "shipped" for those of the package, else a file."""
@@ -127,13 +124,7 @@ def resolve(weights: str) -> Path:
 def save_name_weights(network: NameNet, training: dict[str, Any], path: Path) -> None:
     """Write the weights of a network in half precision, with its card."""
     card = NameCard(network.name, network.widths, training=training)
-    tensors = {
-        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
-        for name, value in network.state_dict().items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, metadata={"format": FORMAT, "card": json.dumps(asdict(card), sort_keys=True)})
-    path.chmod(0o644)  # safetensors writes files that only their owner can read
+    weights_file.write(network, card, FORMAT, path)
 
 
 def load_name_network(path: Path) -> tuple[NameNet, NameCard]:
@@ -145,23 +136,9 @@ def load_name_network(path: Path) -> tuple[NameNet, NameCard]:
     WeightsError
         If the file is missing, or was not written by `save_name_weights` for these classes.
     """
-    if not path.is_file():
-        raise WeightsError(f"no name weights at {path}; pass weights=shipped for those of the package")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a safetensors file ({error}); train.py writes them") from None
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(f"{path} holds no name network; pass weights that train.py model=name wrote")
-    read = json.loads(metadata["card"])
-    card = NameCard(**read | {"widths": tuple(read["widths"]), "names": tuple(read["names"])})
+    card = NameCard(**weights_file.read_header(path, FORMAT, "name"))
     if (card.px_per_mm, card.names) != (PATCH_PX_PER_MM, NAME_CLASSES):
         raise WeightsError(f"{path} was trained for other names than this version reads; train it anew")
     network = NameNet(card.widths)
-    try:
-        network.load_state_dict({name: value.float() for name, value in tensors.items()})
-    except RuntimeError:
-        raise WeightsError(f"{path} holds weights of another network") from None
+    weights_file.fill(network, weights_file.read_tensors(path), path)
     return network.eval(), card

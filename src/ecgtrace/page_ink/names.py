@@ -1,5 +1,6 @@
 """Printed lead names as points: peaks of the heat maps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -59,8 +60,14 @@ def names_found(maps: PageMaps, least_score: float = 0.3) -> list[FoundName]:
         near = maps.names[:, max(0, y - 2) : y + 3, max(0, x - 2) : x + 3].max(axis=(1, 2))
         scores = tuple(float(score) for score in near)
         peaks.append(FoundName(NAME_CLASSES[kind], float(best[y, x]), float(x), float(y), scores))
+    return each_once(peaks)
+
+
+def each_once(names: Sequence[FoundName]) -> list[FoundName]:
+    """Keep the best of the readings of one name, which lie within 2 mm of each other; the surest first."""
+    reach = round(_APART_MM * MAP_PX_PER_MM)
     kept: list[FoundName] = []
-    for peak in sorted(peaks, key=lambda p: -p.score):
-        if all(max(abs(peak.x - k.x), abs(peak.y - k.y)) > reach for k in kept):
-            kept.append(peak)
+    for one in sorted(names, key=lambda name: -name.score):
+        if all(max(abs(one.x - k.x), abs(one.y - k.y)) > reach for k in kept):
+            kept.append(one)
     return kept

@@ -1,15 +1,12 @@
 """Weights of the page network as safetensors: half precision, with a card in the header."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-
+from ecgtrace import weights_file
 from ecgtrace.errors import WeightsError
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES
 from ecgtrace.page_ink.unet import PageUNet
@@ -60,13 +57,7 @@ def resolve(weights: str) -> Path:
 def save_page_weights(network: PageUNet, training: dict[str, Any], path: Path) -> None:
     """Write the weights of a network in half precision, with its card."""
     card = PageCard(network.name, network.widths, network.blocks, training=training)
-    tensors = {
-        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
-        for name, value in network.state_dict().items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, metadata={"format": FORMAT, "card": json.dumps(asdict(card), sort_keys=True)})
-    path.chmod(0o644)  # safetensors writes files that only their owner can read
+    weights_file.write(network, card, FORMAT, path)
 
 
 def load_page_network(path: Path) -> tuple[PageUNet, PageCard]:
@@ -85,25 +76,9 @@ def load_page_network(path: Path) -> tuple[PageUNet, PageCard]:
         If the file is missing, is no safetensors file, was not written by `save_page_weights`, or was trained
         for another resolution or other names than this version reads.
     """
-    if not path.is_file():
-        raise WeightsError(f"no page weights at {path}; pass weights=shipped for those of the package")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a safetensors file ({error}); train.py writes them") from None
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(f"{path} holds no page network; pass weights that train.py model=page wrote")
-    card = PageCard(**json.loads(metadata["card"]))
+    card = PageCard(**weights_file.read_header(path, FORMAT, "page"))
     if (card.px_per_mm, tuple(card.names)) != (MAP_PX_PER_MM, NAME_CLASSES):
         raise WeightsError(f"{path} was trained for other maps than this version reads; train it anew")
     network = PageUNet(card.widths, card.blocks)
-    own = network.state_dict()
-    wrong = sorted(set(own) ^ set(tensors)) or [
-        name for name in own if own[name].shape != tensors[name].shape
-    ]
-    if wrong:
-        raise WeightsError(f"{path} holds weights of another network: {wrong[0]} does not fit")
-    network.load_state_dict({name: value.to(own[name].dtype) for name, value in tensors.items()})
+    weights_file.fill(network, weights_file.read_tensors(path), path)
     return network.eval(), card

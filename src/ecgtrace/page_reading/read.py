@@ -44,8 +44,6 @@ _TURNS = (0, 180, 90, 270)
 _NAMES_SURE = 3.0  # `names_score` at which a page is upright, and no other turn is tried
 _LEAST_SCORE = 0.15  # of a name: orders tell what is hard to read (`layout.orders`)
 _MOST_ROWS = 16  # twelve leads and three strips are the most that recorders print
-_GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
-_TENTH_S = 0.015  # a column whose length is so near to whole tenths has these: 100 Hz is the coarsest drawn
 
 
 class MapsOf(Protocol):

@@ -6,18 +6,16 @@ which result), so that weights of another network are refused with a reason.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
+from ecgtrace import weights_file
 from ecgtrace.errors import WeightsError
 
 CHANNELS = ("target", "other")  # what a network marks: ink of the target; all other ink
@@ -68,13 +66,7 @@ class WeightsCard:
 
 def save_weights(network: nn.Module, card: WeightsCard, path: Path) -> None:
     """Write the weights of a network in half precision, with its card."""
-    tensors = {
-        name: (value.half() if value.is_floating_point() else value).contiguous()
-        for name, value in network.state_dict().items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, metadata={"format": FORMAT, "card": json.dumps(asdict(card), sort_keys=True)})
-    path.chmod(0o644)  # safetensors writes files that only their owner can read
+    weights_file.write(network, card, FORMAT, path)
 
 
 def read_card(path: Path) -> WeightsCard:
@@ -86,20 +78,7 @@ def read_card(path: Path) -> WeightsCard:
     WeightsError
         If the file is missing, is no safetensors file, or was not written by `save_weights`.
     """
-    if not path.is_file():
-        raise WeightsError(f"no weights at {path}; pass weights=shipped for those of the package")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"{path} is not a safetensors file ({error}); pass one that train.py wrote"
-        ) from None
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(
-            f"{path} was not written by ecgtrace's train.py; pass one that was, or weights=shipped"
-        )
-    return WeightsCard(**json.loads(metadata["card"]))
+    return WeightsCard(**weights_file.read_header(path, FORMAT))
 
 
 def load_weights(network: nn.Module, path: Path, fit_head: bool = False) -> WeightsCard:
@@ -124,20 +103,13 @@ def load_weights(network: nn.Module, path: Path, fit_head: bool = False) -> Weig
         As `read_card`; or if the names or shapes of the weights are those of another network.
     """
     card = read_card(path)
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
-    own = network.state_dict()
+    tensors = weights_file.read_tensors(path)
     if fit_head:
+        own = network.state_dict()
         for name in set(own) & set(tensors) & set(_HEAD):
             given = tensors[name][: len(own[name])].to(own[name].dtype)
             tensors[name] = torch.cat([given, own[name][len(given) :]])
-    wrong = sorted(set(own) ^ set(tensors)) or [n for n in own if own[n].shape != tensors[n].shape]
-    if wrong:
-        raise WeightsError(
-            f"{path} holds weights of another network ({card.network}, {card.encoder}): "
-            f"{wrong[0]} does not fit"
-        )
-    network.load_state_dict({name: value.to(own[name].dtype) for name, value in tensors.items()})
+    weights_file.fill(network, tensors, path, f"another network ({card.network}, {card.encoder})")
     return card
 
 

@@ -121,6 +121,13 @@ def half_cosine(done: float, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
 
 
+def started(network: Any, init_from: str | None, load: Callable[[str], tuple[Any, Any]]) -> tuple[Any, str]:
+    """Return the network to train, that of `init_from` where it is given, and what to call its start."""
+    if init_from is None:
+        return network, "random"
+    return load(init_from)[0].train(), Path(init_from).name
+
+
 def train(
     cfg: DictConfig,
     run: RunLog,

@@ -82,7 +82,7 @@ class CropDataModule(lightning.LightningDataModule):
             batch_size=self.batch_size,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
-            worker_init_fn=_one_thread,
+            worker_init_fn=one_thread,
             pin_memory=torch.cuda.is_available(),
             **options,  # type: ignore[arg-type]
         )
@@ -113,6 +113,6 @@ class EpochShuffle(RandomSampler):
         return iter(order[self.rank : len(self) * self.world : self.world])
 
 
-def _one_thread(worker: int) -> None:
+def one_thread(worker: int) -> None:
     """Keep a worker to one core: the cores belong to the network."""
     cv2.setNumThreads(0)

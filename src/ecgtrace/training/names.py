@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import cv2
 import lightning
 import torch
 from hydra.utils import instantiate
@@ -19,7 +17,8 @@ from ecgtrace.page_ink.name_net import NO_NAME, NameNet
 from ecgtrace.page_ink.name_reader import load_name_network, resolve, save_name_weights
 from ecgtrace.page_ink.unet import as_input
 from ecgtrace.reporting.run_log import RunLog
-from ecgtrace.training.averaged import AveragedModule, train
+from ecgtrace.training.averaged import AveragedModule, started, train
+from ecgtrace.training.datamodule import one_thread
 from ecgtrace.training.fresh import FreshSampler
 from ecgtrace.training.name_patches import NamePatches
 from ecgtrace.training.page_light import PageLight
@@ -86,11 +85,9 @@ def _train(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     model = cfg.model
     data = instantiate(model.pages, _convert_="object")
-    network, started_from = instantiate(model.network), "random"
-    if cfg.init_from is not None:
-        network, _ = load_name_network(resolve(cfg.init_from))
-        network.train()
-        started_from = Path(cfg.init_from).name
+    network, started_from = started(
+        instantiate(model.network), cfg.init_from, lambda file: load_name_network(resolve(file))
+    )
     module = NameModule(network, instantiate(model.light), instantiate(model.optimizer), **model.schedule)
     facts = {"started_from": started_from, "patches_a_step": data["batch_size"] * data["per_page"]}
     return train(cfg, run, module, _loaders(cfg.seed, data), save_name_weights, "val/names_right", facts)
@@ -104,7 +101,7 @@ def _loaders(seed: int, data: dict[str, Any]) -> tuple[DataLoader[Any], DataLoad
         DataLoader,
         batch_size=data["batch_size"],
         num_workers=workers,
-        worker_init_fn=_one_thread,
+        worker_init_fn=one_thread,
         collate_fn=_joined,
         persistent_workers=workers > 0,
     )
@@ -113,7 +110,3 @@ def _loaders(seed: int, data: dict[str, Any]) -> tuple[DataLoader[Any], DataLoad
 
 def _joined(pages: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.cat([page[name] for page in pages]) for name in pages[0]}
-
-
-def _one_thread(worker: int) -> None:
-    cv2.setNumThreads(1)  # as PyTorch does for its own in a worker

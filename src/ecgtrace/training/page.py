@@ -1,10 +1,8 @@
 """Training of the page network: `python train.py model=page`."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import cv2
 import lightning
 import torch
 from hydra.utils import instantiate
@@ -13,7 +11,8 @@ from torch.utils.data import DataLoader
 
 from ecgtrace.page_ink.weights import load_page_network, resolve, save_page_weights
 from ecgtrace.reporting.run_log import RunLog
-from ecgtrace.training.averaged import train
+from ecgtrace.training.averaged import started, train
+from ecgtrace.training.datamodule import one_thread
 from ecgtrace.training.fresh import FreshSampler
 from ecgtrace.training.page_module import PageModule
 from ecgtrace.training.page_tiles import PageTiles, ValidationTiles
@@ -42,12 +41,9 @@ def _train(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.model.pages, _convert_="object")
     model = cfg.model
-    started_from = "random"
-    network = instantiate(model.network)
-    if cfg.init_from is not None:
-        network, _ = load_page_network(resolve(cfg.init_from))
-        network.train()
-        started_from = Path(cfg.init_from).name
+    network, started_from = started(
+        instantiate(model.network), cfg.init_from, lambda file: load_page_network(resolve(file))
+    )
     module = PageModule(
         network.to(memory_format=torch.channels_last),
         instantiate(model.loss),
@@ -83,7 +79,7 @@ def _loaders(cfg: DictConfig, data: dict[str, Any]) -> tuple[DataLoader[Any], Da
     )
     seen = ValidationTiles(data["val"], height, width, data["val_size"])
     loader = partial(
-        DataLoader, num_workers=workers, worker_init_fn=_one_thread, pin_memory=torch.cuda.is_available()
+        DataLoader, num_workers=workers, worker_init_fn=one_thread, pin_memory=torch.cuda.is_available()
     )
     return (
         loader(
@@ -95,7 +91,3 @@ def _loaders(cfg: DictConfig, data: dict[str, Any]) -> tuple[DataLoader[Any], Da
         ),
         loader(seen, batch_size=min(batch_size, 8)),
     )
-
-
-def _one_thread(worker: int) -> None:
-    cv2.setNumThreads(1)  # as PyTorch does for its own in a worker
