@@ -28,7 +28,7 @@ def page_reader(digitizer: Any, weights: str = "shipped", device: str = "auto") 
 
     if not isinstance(digitizer, RefinedDigitizer):
         return None
-    return PageReader(_network(weights, device), digitizer, _names(device))
+    return PageReader(_network(weights, device), digitizer, _names(device), _text())
 
 
 @lru_cache(maxsize=2)  # weights are read once, however many pages come
@@ -43,3 +43,10 @@ def _names(device: str) -> Any:
     from ecgtrace.page_ink.name_reader import NameReader  # torch is slow to import
 
     return NameReader(device=device)
+
+
+@lru_cache(maxsize=1)
+def _text() -> Any:
+    from ecgtrace.page_text.recognizer import TextRecognizer
+
+    return TextRecognizer()

@@ -1,4 +1,4 @@
-"""Speed and gain of a page that is a picture: by option, by its pulses, by what recorders use."""
+"""Speed and gain of a page that is a picture: by option, text, pulses, by what recorders use."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -69,10 +69,19 @@ def whole(pulses: Sequence[Pulse]) -> list[Pulse]:
 
 
 def calibrate(
-    sheet: Sheet, pulses_mm: Sequence[Pulse], given: PaperChoice
+    sheet: Sheet, pulses_mm: Sequence[Pulse], given: PaperChoice, text: str = ""
 ) -> tuple[Calibration, list[str], list[str]]:
     """
     Decide on speed and gain, as on a page of vectors (`vector.calibration.find_calibration`).
+
+    Parameters
+    ----------
+    sheet : Sheet
+    pulses_mm : sequence of Pulse
+        As `find_pulses` found them.
+    given : PaperChoice
+    text : str, optional
+        What is printed on the page of speed and gain.
 
     Returns
     -------
@@ -80,5 +89,7 @@ def calibrate(
         In px of the sheet; with doubts and notes. The sheet itself tells where no grid confirms its scale.
     """
     in_mm = PaperScale(1.0, 1.0, sheet.scale_from, confirmed=True)
-    found, doubts, notes = find_calibration(in_mm, "", whole(pulses_mm), given, _TOLERANCE, _SPEEDS_MM_PER_S)
+    found, doubts, notes = find_calibration(
+        in_mm, text, whole(pulses_mm), given, _TOLERANCE, _SPEEDS_MM_PER_S
+    )
     return replace(found, per_mm_x=sheet.px_per_mm_x, per_mm_y=sheet.px_per_mm_y), doubts, notes

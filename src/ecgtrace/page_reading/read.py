@@ -1,6 +1,6 @@
 """A picture of a page in, a recording out: sheet, maps, layout, leads, checks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -28,6 +28,8 @@ from ecgtrace.page_reading.mirror import names_score, refuse_mirrored
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.page_reading.unnamed import name_unnamed
 from ecgtrace.page_reading.whole import grid_of_halves, refuse_several, whole_doubts
+from ecgtrace.page_text.lines import cut_lines, lines_of_text
+from ecgtrace.page_text.scale import scale_told
 from ecgtrace.reading import Paper
 from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_order
 from ecgtrace.sheet import Sheet, find_sheet
@@ -74,6 +76,19 @@ class NamesOf(Protocol):
         ...
 
 
+class TextOf(Protocol):
+    """The recognizer of printed lines, or what stands for it."""
+
+    @property
+    def model(self) -> str:
+        """Name of the network and hash of its weights."""
+        ...
+
+    def __call__(self, lines: Sequence[NDArray[np.uint8]]) -> Iterable[str]:
+        """Return what each line says, in its order; read as they are asked for."""
+        ...
+
+
 @dataclass(frozen=True)
 class PageReader:
     """
@@ -87,11 +102,14 @@ class PageReader:
         Reads each lead.
     names : NamesOf, optional
         Reads the names; without it they are what the maps say.
+    text : TextOf, optional
+        Reads the printed speed and gain; without it pulses alone tell them.
     """
 
     network: MapsOf
     digitizer: RefinedDigitizer
     names: NamesOf | None = None
+    text: TextOf | None = None
 
     @property
     def fs_hz(self) -> float:
@@ -101,8 +119,8 @@ class PageReader:
     @property
     def model(self) -> str:
         """Names of the networks and hashes of their weights."""
-        of_names = "" if self.names is None else f"{self.names.model} "
-        return f"{self.network.model} {of_names}{self.digitizer.model}"
+        parts = (self.network, self.names, self.text, self.digitizer)
+        return " ".join(part.model for part in parts if part is not None)
 
     def __call__(
         self,
@@ -148,7 +166,8 @@ class PageReader:
             _require_page(layout)
             refuse_several(names)
             pulses = find_pulses(maps)
-            calibrated = calibrate(sheet, pulses, given)
+        with stage("page_text"):
+            calibrated = calibrate(sheet, pulses, given, self._scale_told(sheet, maps))
         with stage("page_ink"):
             refuse_mirrored(names, partial(self._flipped_names, sheet))
         leads, lost = self._leads(sheet, maps, layout, calibrated[0], pulses)
@@ -185,6 +204,11 @@ class PageReader:
         if self.names is None:
             return names_found(maps, _LEAST_SCORE)
         return self.names(sheet.image, sheet.px_per_mm_x, sheet.px_per_mm_y, maps)
+
+    def _scale_told(self, sheet: Sheet, maps: PageMaps) -> str:
+        if self.text is None:
+            return ""
+        return scale_told(self.text(cut_lines(sheet.image, lines_of_text(maps), maps)))
 
     def _leads(
         self,

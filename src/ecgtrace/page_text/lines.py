@@ -1,0 +1,44 @@
+"""Where lines of text stand on a page."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.types import FloatArray
+
+_SURE = 0.4  # of text on the maps, as `page_ink.patches` has it
+_WORD_GAP_MM = 2.5  # "25 mm/s    10 mm/mV" may come in two lines, "25 mm/s" may not
+_HEIGHT_MM, _LEAST_WIDTH_MM = (0.9, 7.0), 4.0  # "25mm/s" in capitals of 1.2 mm is 5 mm long
+_MARGIN = 0.35  # of the height, beside a line: the maps are coarse, and the recognizer was trained with some
+
+
+def lines_of_text(maps: PageMaps) -> FloatArray:
+    """
+    Return the boxes of the lines of text, by the map of text.
+
+    Returns
+    -------
+    ndarray of float, shape (n, 4)
+        (x0, y0, x1, y1) in px of the maps, with a margin; the lowest line first, as footers tell speed and
+        gain.
+    """
+    marked = (maps.text > _SURE).astype(np.uint8)
+    gap = np.ones((1, round(_WORD_GAP_MM * MAP_PX_PER_MM)), np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(marked, cv2.MORPH_CLOSE, gap))
+    x, y, width, height = stats[1:, : cv2.CC_STAT_AREA].astype(float).T  # the first is the paper
+    height_mm = height / MAP_PX_PER_MM
+    line = (height_mm >= _HEIGHT_MM[0]) & (height_mm <= _HEIGHT_MM[1])
+    line &= width / MAP_PX_PER_MM >= _LEAST_WIDTH_MM
+    margin = np.maximum(_MARGIN * height, 1.0)
+    boxes = np.column_stack([x - margin, y - margin, x + width - 1 + margin, y + height - 1 + margin])[line]
+    return boxes[np.argsort(-boxes[:, 3], kind="stable")]
+
+
+def cut_lines(image: NDArray[np.uint8], boxes_px: FloatArray, maps: PageMaps) -> list[NDArray[np.uint8]]:
+    """Cut boxes, in px of the maps, out of the page that the maps were made of: RGB pictures."""
+    height, width = image.shape[:2]
+    corners = maps.to_page(boxes_px.reshape(-1, 2)).round().astype(int).reshape(-1, 4)
+    x = np.clip(corners[:, [0, 2]], 0, width - 1)
+    y = np.clip(corners[:, [1, 3]], 0, height - 1)
+    return [image[y0 : y1 + 1, x0 : x1 + 1] for (x0, x1), (y0, y1) in zip(x, y, strict=True)]
