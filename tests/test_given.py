@@ -153,7 +153,7 @@ def test_one_column_is_not_cut_at_bars():
 
 def test_of_too_many_rows_those_with_the_most_ink_are_kept():
     planted = page()
-    planted.trace(30, 60, 8)  # a header that the network takes for a trace
+    planted.trace(30, 120, 8)  # a header that the network takes for a trace
     planted.trace(190, 220, 8)
     assert found(planted).name != "3x4+1"
     layout = found(planted, "3x4+1")

@@ -27,6 +27,8 @@ _NEAR_MM = 5.0  # of the place where the names let a column be expected
 _SCATTER_MM = 1.5  # of names about their common place
 _LEAST = 0.5  # of the rows must show a break that no name tells
 _TOLD = 0.3  # of the rows make a break that names tell certain
+_WIDE_MM, _WIDE_NEAR_MM = 2.0, 8.0  # length of a gap that is wide, and how far from it names may stand
+_CLEAR = 0.8  # of the rows show it
 _MERGE_MM = 6.0
 _BAR_WEIGHT, _GAP_WEIGHT, _JUMP_WEIGHT = 1.0, 1.0, 0.6
 
@@ -127,9 +129,10 @@ def shared_breaks(signs: Sequence[RowSigns], per_mm: float, expected: Sequence[f
     widened = np.stack([maximum_filter1d(one.all, 2 * reach + 1) for one in signs])
     shared = gaussian_filter1d(widened.mean(axis=0), 0.25 * per_mm)
     exact = gaussian_filter1d(np.mean([one.bar + one.gap + one.jump for one in signs], axis=0), 0.25 * per_mm)
-    if len(expected):
-        return [_nearest(x, shared, exact, per_mm) for x in expected]
     told = np.mean([np.maximum(one.bar, one.gap) for one in signs], axis=0)
+    if len(expected):
+        near = [_nearest(x, shared, exact, per_mm) for x in expected]
+        return [found if found.evidence else _wide_gap(found, told, per_mm) for found in near]
     told = gaussian_filter1d(maximum_filter1d(told, 2 * reach + 1), 0.25 * per_mm)
     peaks, _ = find_peaks(told, height=_LEAST, distance=max(1, round(_MERGE_MM * per_mm)), plateau_size=1)
     return [Break(_centre(x, exact, per_mm), float(told[x])) for x in peaks]
@@ -146,6 +149,24 @@ def _nearest(x: float, shared: FloatArray, exact: FloatArray, per_mm: float) -> 
     if shared[best] < _TOLD:
         return Break(x, 0.0)
     return Break(_centre(best, exact, per_mm), float(shared[best]))
+
+
+def _wide_gap(found: Break, told: FloatArray, per_mm: float) -> Break:
+    """
+    Return the middle of a wide gap near a place where names alone let a column be expected.
+
+    Large names have a place of their own, between the lead before and their own.
+    """
+    reach = _WIDE_NEAR_MM * per_mm
+    gaps = [
+        (low, high)
+        for low, high in runs(told >= _CLEAR)
+        if high - low >= _WIDE_MM * per_mm and low - reach <= found.x <= high + reach
+    ]
+    if len(gaps) != 1:
+        return found
+    low, high = gaps[0]
+    return Break((low + high - 1) / 2, float(told[low:high].mean()))
 
 
 def _centre(x: int, exact: FloatArray, per_mm: float) -> float:

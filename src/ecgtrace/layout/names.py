@@ -14,6 +14,7 @@ _FARTHEST_MM = 22.0  # a name stands no farther from its row
 _SAME_HEIGHT_MM = 2.5  # names of a row stand at one height; a middle of g and V differs by less
 _SAME_ROW = 0.35  # of the distance of rows
 _ALONE_GAP_MM = 30.0  # where there is one row
+_STROKE_MM = (0.75, 1.5)  # about the middle of an I, along x and y
 _SURE = 0.5
 _HALF_HEIGHT_MM, _WIDEST_MM = 1.0, 7.0  # of a name
 _LETTER_GAP_MM = 1.0
@@ -72,6 +73,18 @@ def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float
             kept = [n for n in own if abs(n.y - height) <= _SAME_HEIGHT_MM * per_mm]
             named[index] = sorted(kept, key=lambda n: n.x)
     return named
+
+
+def without_strokes(names: Sequence[FoundName], maps: PageMaps) -> list[FoundName]:
+    """Leave out each I that is a bar or an edge of a pulse: there is more of their ink than of print."""
+    across, up = round(_STROKE_MM[0] * MAP_PX_PER_MM), round(_STROKE_MM[1] * MAP_PX_PER_MM)
+    kept = []
+    for name in names:
+        x, y = round(name.x), round(name.y)
+        at = np.s_[max(0, y - up) : y + up + 1, max(0, x - across) : x + across + 1]
+        if name.name != "I" or maps.text[at].sum() >= np.maximum(maps.pulse, maps.bar)[at].sum():
+            kept.append(name)
+    return kept
 
 
 def with_left_edges(names: Sequence[FoundName], maps: PageMaps) -> list[FoundName]:

@@ -25,7 +25,10 @@ ORDERS: dict[tuple[int, int], tuple[tuple[tuple[str, ...], ...], ...]] = {
     (6, 2): ((_LIMB + _AUGMENTED, _LEFT + _RIGHT), (_CABRERA, _LEFT + _RIGHT)),
     (12, 1): ((_LIMB + _AUGMENTED + _LEFT + _RIGHT,), (_CABRERA + _LEFT + _RIGHT,)),
     (6, 1): ((_LIMB + _AUGMENTED,), (_CABRERA,), (_LEFT + _RIGHT,)),
-    (4, 3): (((*_LIMB, "aVR"), ("aVL", "aVF", "V1", "V2"), ("V3", *_RIGHT)),),
+    (4, 3): (
+        ((*_LIMB, "aVR"), ("aVL", "aVF", "V1", "V2"), ("V3", *_RIGHT)),
+        (_CABRERA[:4], (*_CABRERA[4:], "V1", "V2"), ("V3", *_RIGHT)),
+    ),
     (3, 1): ((_LIMB,), (_AUGMENTED,), (_LEFT,), (_RIGHT,)),
 }
 _FLOOR = 0.02  # of a score: nothing that a network says is impossible
@@ -87,6 +90,8 @@ def decide_names(
     if order is not None:
         for i, name in zip(main, order, strict=True):
             share = shares[i]
+            if share is not None and name == "-aVR":
+                share = _without_sign(share)
             names[i] = name
             of_name[i] = 1.0 if share is None else float(share[NAME_CLASSES.index(name)])
             by_order += share is None or NAME_CLASSES[int(share.argmax())] != name
@@ -127,6 +132,15 @@ def _shares(scores: Sequence[float]) -> FloatArray | None:
     return np.asarray(floored / floored.sum())
 
 
+def _without_sign(share: FloatArray) -> FloatArray:
+    """Count aVR as -aVR, which stands there in Cabrera's order: its sign is a small stroke, easily missed."""
+    plus, minus = NAME_CLASSES.index("aVR"), NAME_CLASSES.index("-aVR")
+    told = share.copy()
+    told[minus] += told[plus] - _FLOOR
+    told[plus] = _FLOOR
+    return told
+
+
 def _order(places: Sequence[tuple[int, int]], shares: Sequence[FloatArray | None]) -> list[str] | None:
     """Return the names of the usual order that the names read speak for; None where they speak for none."""
     rows = sorted({row for row, _ in places})
@@ -145,6 +159,8 @@ def _order(places: Sequence[tuple[int, int]], shares: Sequence[FloatArray | None
             if share is None:
                 continue
             kind = NAME_CLASSES.index(name)
+            if name == "-aVR":
+                share = _without_sign(share)
             total += float(np.log(share[kind]))
             alike += int(share.argmax()) == kind
             against |= int(share.argmax()) != kind and float(share.max()) >= _WELL

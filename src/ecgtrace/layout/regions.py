@@ -7,23 +7,25 @@ from itertools import pairwise
 
 import numpy as np
 
-from ecgtrace.layout.columns import Break, RowSigns, shared_breaks, signs_of
+from ecgtrace.layout.breaks import COLUMN_MM, find_breaks
+from ecgtrace.layout.columns import Break, RowSigns, signs_of
+from ecgtrace.layout.full_rows import with_full_rows, with_unnamed
 from ecgtrace.layout.given import NOT_KNOWN, OPTION, GivenLayout, given_breaks, keep_rows, lead_at
-from ecgtrace.layout.names import names_of_rows, with_left_edges
+from ecgtrace.layout.names import names_of_rows, with_left_edges, without_strokes
 from ecgtrace.layout.one_lead import SoleName, sole_name
 from ecgtrace.layout.orders import decide_names
+from ecgtrace.layout.real_rows import without_lines, without_pieces
 from ecgtrace.layout.rows import Row, find_rows
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
 from ecgtrace.units import LEADS
 
-_COLUMN_MM = 12.0  # names of one column stand within so much; leads are longer
 _SHORTEST_MM = 8.0  # of a piece: 0.3 s
 _OWN_SIGN = 0.5  # a row breaks where a column begins if it shows this of a sign of its own
 _NEAR_MM = 1.5  # of the column's begin
 _GAP_MM = 3.0  # bare paper that a trace may lose to a stain
-_EQUAL_MM = 1.5  # columns told by names alone are equal within the places of names
-_NEAR_EQUAL_MM = 5.0  # how far names may stand from where those of the other columns stand
+_TOGETHER_MM = 1.0  # within so much rows begin at one place
+_HIDDEN_MM, _PRINT = 14.0, 0.4  # a name that hides the begin of its trace is no wider; likelihood of print
 _WELL = 0.7  # share of a name that was read well (`layout.orders`)
 
 
@@ -117,36 +119,43 @@ def find_regions(
     rows = find_rows(maps)
     if not rows:
         return RasterLayout("", (), ())
+    names = with_left_edges(without_strokes(names, maps), maps)
+    rows, left_out = without_lines(rows, names)
+    rows = without_pieces(rows, names, maps)
     doubts: list[str] = []
-    notes: list[str] = []
-    left_out: list[Row] = []
+    notes = [f"a straight line without a name is no lead: {len(left_out)} left out"] if left_out else []
     if given is not None:
         wanted = given.rows + given.strips
-        rows, left_out, told, is_doubt = keep_rows(rows, given)
+        rows, more, told, is_doubt = keep_rows(rows, given)
+        left_out += more
         (doubts if is_doubt else notes).extend([told] if told else [])
         if len(rows) < wanted:  # nothing says which of them is missing
             given, leads = None, ()
     per_mm = MAP_PX_PER_MM
-    named = names_of_rows(with_left_edges(names, maps), rows, per_mm)
+    named = names_of_rows(names, rows, per_mm)
     signs = [signs_of(row, maps) for row in rows]
     spans = [_span(row, per_mm) for row in rows]
     n_full = len(rows) if given is None else given.rows
-    breaks, *told_of_breaks = _breaks(named[:n_full], signs[:n_full], spans[:n_full], per_mm)
+    breaks, *told_of_breaks = find_breaks(named[:n_full], signs[:n_full], spans[:n_full], per_mm)
+    breaks = with_unnamed(breaks, named[:n_full], signs[:n_full], per_mm)
     several = any(len(own) > 1 for own in named)  # names tell how many leads a row has
     if given is not None and not (several and len(breaks) == given.columns - 1):
         breaks, told = given_breaks(breaks, signs[:n_full], spans[:n_full], given.columns, per_mm)
         told_of_breaks = [[], [told] if told else []]
     doubts += told_of_breaks[0]
     notes += told_of_breaks[1]
+    if given is None:
+        shown = [_shown(*row, breaks, several) for row in zip(named, signs, strict=True)]
+        shown = with_full_rows(shown, named) if several else shown
+    else:
+        shown = [[index < n_full] * len(breaks) for index in range(len(rows))]
     regions: list[LeadRegion] = []
     scores: list[Sequence[float]] = []
     for index, row in enumerate(rows):
-        shown = [index < n_full] * len(breaks)
-        if given is None:
-            shown = _shown(named[index], signs[index], breaks, several)
-        for piece, name in _pieces(index, row, spans[index], named[index], breaks, shown):
+        for piece, name in _pieces(index, row, spans[index], named[index], breaks, shown[index]):
             regions.append(piece)
             scores.append(() if name is None else name.scores)
+    regions = _begun_together(regions, maps)
     called = layout_name([region.row for region in regions])
     sole = None
     if given is None:
@@ -166,6 +175,31 @@ def find_regions(
         notes.append(f"{by_order} names were hard to read; they are those of the usual order")
     told_of = (tuple(doubts), tuple(notes))
     return RasterLayout(called, tuple(regions), tuple(rows), *told_of, sole, tuple(left_out))
+
+
+def _begun_together(regions: Sequence[LeadRegion], maps: PageMaps) -> list[LeadRegion]:
+    """
+    Let the leads of the first column begin where others do, if print hides where they do.
+
+    Rows begin at one place of the paper. The leftmost that two of them share counts: a name on a trace lets
+    it seem to begin later, never earlier.
+    """
+    reach = _TOGETHER_MM * MAP_PX_PER_MM
+    starts = sorted(region.start for region in regions if region.column == 0)
+    shared = [x for x, after in pairwise(starts) if after - x <= reach]
+    if not shared:
+        return list(regions)
+    begun = []
+    for region in regions:
+        hidden = np.s_[
+            round(region.zero_y - reach) : round(region.zero_y + reach) + 1,
+            round(shared[0]) : round(region.start),
+        ]
+        if region.column == 0 and reach < region.start - shared[0] <= _HIDDEN_MM * MAP_PX_PER_MM:
+            if maps.text[hidden].max(initial=0.0) > _PRINT:
+                region = replace(region, start=shared[0])
+        begun.append(region)
+    return begun
 
 
 def _named(
@@ -230,64 +264,6 @@ def _span(row: Row, per_mm: float) -> tuple[float, float]:
     return float(long[0][0]), float(long[-1][-1])
 
 
-def _breaks(
-    named: Sequence[Sequence[FoundName]],
-    signs: Sequence[RowSigns],
-    spans: Sequence[tuple[float, float]],
-    per_mm: float,
-) -> tuple[list[Break], list[str], list[str]]:
-    """Find where columns begin, the first apart, with doubts and notes."""
-    several = [i for i, own in enumerate(named) if len(own) > 1]
-    if not several:
-        if any(named):  # each named row has one name: there is one column, whatever bars there are
-            return [], [], []
-        return shared_breaks(signs, per_mm, ()), [], []
-    columns = _name_columns([named[i] for i in several], per_mm)
-    if not columns:  # names all over the place
-        return shared_breaks(signs, per_mm, ()), [], []
-    first = columns[0]
-    begin = float(np.median([spans[i][0] for i in several]))
-    lead_in = first - begin
-    expected = [x - lead_in for x in columns[1:]]
-    breaks = shared_breaks([signs[i] for i in several], per_mm, expected)
-    if all(found.evidence for found in breaks):
-        return breaks, [], []
-    # Names need not stand alike in all columns; where they are near equal parts, signs are looked for there.
-    last = max(spans[i][1] for i in several)
-    width = (last - begin) / len(columns)
-    equal = [begin + (k + 1) * width for k in range(len(breaks))]
-    widths = np.diff([begin, *(found.x for found in breaks), last]) / per_mm
-    away = max(abs(found.x - x) for found, x in zip(breaks, equal, strict=True)) / per_mm
-    if away > _NEAR_EQUAL_MM:
-        told = "columns were told by names alone, and are not equal: they may begin elsewhere"
-        return breaks, [told], []
-    again = shared_breaks([signs[i] for i in several], per_mm, equal)
-    if sum(found.evidence > 0 for found in again) > sum(found.evidence > 0 for found in breaks):
-        breaks = again
-    if all(found.evidence for found in breaks):
-        return breaks, [], []
-    breaks = [
-        found if found.evidence else replace(found, x=x) for found, x in zip(breaks, equal, strict=True)
-    ]
-    if np.ptp(widths) <= _EQUAL_MM:
-        told = "columns were told by names, and are equal: no bars part them"
-        return breaks, [], [told]
-    told = "columns were told by names near equal parts, which were taken: they may begin elsewhere"
-    return breaks, [told], []
-
-
-def _name_columns(named: Sequence[Sequence[FoundName]], per_mm: float) -> list[float]:
-    """Return where names of each column stand: places that at least half of these rows have a name at."""
-    places = sorted(name.x for own in named for name in own)
-    groups: list[list[float]] = [[places[0]]]
-    for x in places[1:]:
-        if x - groups[-1][-1] <= _COLUMN_MM * per_mm:
-            groups[-1].append(x)
-        else:
-            groups.append([x])
-    return [float(np.median(group)) for group in groups if len(group) >= 0.5 * len(named)]
-
-
 def _shown(names: Sequence[FoundName], signs: RowSigns, breaks: Sequence[Break], several: bool) -> list[bool]:
     """Say at which of the breaks a row breaks, or has a name."""
     per_mm = MAP_PX_PER_MM
@@ -296,8 +272,8 @@ def _shown(names: Sequence[FoundName], signs: RowSigns, breaks: Sequence[Break],
     for k, found in enumerate(breaks):
         x = round(found.x)
         own = float(signs.all[max(0, x - reach) : x + reach + 1].max(initial=0.0))
-        edge = found.x - 2 * _COLUMN_MM / 3 * per_mm
-        until = breaks[k + 1].x - 2 * _COLUMN_MM / 3 * per_mm if k + 1 < len(breaks) else np.inf
+        edge = found.x - 2 * COLUMN_MM / 3 * per_mm
+        until = breaks[k + 1].x - 2 * COLUMN_MM / 3 * per_mm if k + 1 < len(breaks) else np.inf
         shown.append(own >= _OWN_SIGN or any(edge <= name.x < until for name in names[1:]))
     # A bar drawn through all rows cuts a strip's trace as little as its name is printed again; and where its
     # name was not read, a wave at one break is no column.
@@ -348,7 +324,7 @@ def _name_between(names: Sequence[FoundName], begin: float, stop: float, per_mm:
     near = [
         name
         for name in names
-        if begin - 2 * _COLUMN_MM * per_mm <= name.x <= min(stop, begin + 2 * _COLUMN_MM * per_mm)
+        if begin - 2 * COLUMN_MM * per_mm <= name.x <= min(stop, begin + 2 * COLUMN_MM * per_mm)
     ]
     return min(near, key=lambda name: abs(name.x - begin)) if near else None
 

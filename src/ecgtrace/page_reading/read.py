@@ -15,6 +15,7 @@ from ecgtrace.layout.given import told_by
 from ecgtrace.layout.regions import RasterLayout, find_regions
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_ink.names import FoundName, names_found
+from ecgtrace.page_ink.no_trace import without_what_is_none
 from ecgtrace.page_reading.axis import PlacedLead, place_leads
 from ecgtrace.page_reading.calibrate import calibrate, find_pulses
 from ecgtrace.page_reading.continued import join_rows
@@ -24,11 +25,13 @@ from ecgtrace.page_reading.lead import ReadLead
 from ecgtrace.page_reading.leads import read_leads
 from ecgtrace.page_reading.left_over import unread_ink_mm
 from ecgtrace.page_reading.lines import without_lines
-from ecgtrace.page_reading.mirror import names_score, refuse_mirrored
+from ecgtrace.page_reading.mirror import refuse_mirrored
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.page_reading.unnamed import name_unnamed
+from ecgtrace.page_reading.upright import upright
 from ecgtrace.page_reading.whole import grid_of_halves, refuse_several, whole_doubts
-from ecgtrace.page_text.lines import cut_lines, lines_of_text
+from ecgtrace.page_text.lines import cut_lines, lines_of_text, longest
+from ecgtrace.page_text.names import read_again
 from ecgtrace.page_text.scale import scale_told
 from ecgtrace.reading import Paper
 from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_order
@@ -42,8 +45,6 @@ from ecgtrace.vector.page_choice import NOTHING, PageChoice
 METHOD = "page"
 ONE_LEAD = "the picture shows one lead; read it with content=lead"
 NO_TRACES = "no trace of an ECG was found on the page"
-_TURNS = (0, 180, 90, 270)
-_NAMES_SURE = 3.0  # `names_score` at which a page is upright, and no other turn is tried
 _LEAST_SCORE = 0.15  # of a name: orders tell what is hard to read (`layout.orders`)
 _MOST_ROWS = 16  # twelve leads and three strips are the most that recorders print
 
@@ -88,6 +89,14 @@ class TextOf(Protocol):
         """Return what each line says, in its order; read as they are asked for."""
         ...
 
+    def read(self, line: NDArray[np.uint8]) -> tuple[str, float]:
+        """Return what a line says, and the mean score of its letters."""
+        ...
+
+    def legible(self, lines: Sequence[NDArray[np.uint8]]) -> float:
+        """Return how many letters can be read beyond doubt."""
+        ...
+
 
 @dataclass(frozen=True)
 class PageReader:
@@ -103,7 +112,7 @@ class PageReader:
     names : NamesOf, optional
         Reads the names; without it they are what the maps say.
     text : TextOf, optional
-        Reads the printed speed and gain; without it pulses alone tell them.
+        Reads the printed speed and gain, which pulses alone tell without it, and checks names.
     """
 
     network: MapsOf
@@ -158,7 +167,8 @@ class PageReader:
             except GridNotFoundError as error:
                 raise grid_of_halves(image, find_sheet, error) from None
         with stage("page_ink"):
-            sheet, maps, names = self._upright(found)
+            up = upright(found, self._look, self._letters)
+            sheet, maps, names = up.sheet, without_what_is_none(up.maps), up.names
         with stage("layout"):
             layout = find_regions(maps, names, given.layout, given.leads)
             maps = maps.without([row.ink for row in layout.left_out])
@@ -181,20 +191,15 @@ class PageReader:
         doubts += filter(None, [heart_doubt(recording.leads)])
         return replace(recording, doubts=(*doubts, *recording.doubts), notes=(*recording.notes, *notes))
 
-    def _upright(self, sheet: Sheet) -> tuple[Sheet, PageMaps, list[FoundName]]:
-        """Turn the sheet the way in which its names can be read."""
-        best: tuple[float, Sheet, PageMaps, list[FoundName]] | None = None
-        for turn in _TURNS:
-            turned = sheet.turned(turn // 90)
-            maps = self.network(turned.image, turned.px_per_mm_x, turned.px_per_mm_y)
-            names = self._names(turned, maps)
-            score = names_score(names)
-            if best is None or score > best[0]:
-                best = (score, turned, maps, names)
-            if score >= _NAMES_SURE:
-                break
-        assert best is not None
-        return best[1:]
+    def _look(self, sheet: Sheet) -> tuple[PageMaps, list[FoundName]]:
+        maps = self.network(sheet.image, sheet.px_per_mm_x, sheet.px_per_mm_y)
+        names = self._names(sheet, maps)
+        return maps, names if self.text is None else read_again(names, sheet.image, maps, self.text.read)
+
+    def _letters(self, sheet: Sheet, maps: PageMaps) -> float:
+        if self.text is None:
+            return 0.0
+        return self.text.legible(cut_lines(sheet.image, longest(lines_of_text(maps)), maps))
 
     def _flipped_names(self, sheet: Sheet, axis: int) -> list[FoundName]:
         flipped = replace(sheet, image=np.ascontiguousarray(np.flip(sheet.image, axis)))

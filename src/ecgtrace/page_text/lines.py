@@ -10,6 +10,7 @@ from ecgtrace.types import FloatArray
 _SURE = 0.4  # of text on the maps, as `page_ink.patches` has it
 _WORD_GAP_MM = 2.5  # "25 mm/s    10 mm/mV" may come in two lines, "25 mm/s" may not
 _HEIGHT_MM, _LEAST_WIDTH_MM = (0.9, 7.0), 4.0  # "25mm/s" in capitals of 1.2 mm is 5 mm long
+_FEW = 8
 _MARGIN = 0.35  # of the height, beside a line: the maps are coarse, and the recognizer was trained with some
 
 
@@ -33,6 +34,11 @@ def lines_of_text(maps: PageMaps) -> FloatArray:
     margin = np.maximum(_MARGIN * height, 1.0)
     boxes = np.column_stack([x - margin, y - margin, x + width - 1 + margin, y + height - 1 + margin])[line]
     return boxes[np.argsort(-boxes[:, 3], kind="stable")]
+
+
+def longest(boxes_px: FloatArray) -> FloatArray:
+    """Return the longest lines, a few: enough to tell whether letters can be read."""
+    return boxes_px[np.argsort(boxes_px[:, 0] - boxes_px[:, 2], kind="stable")][:_FEW]
 
 
 def cut_lines(image: NDArray[np.uint8], boxes_px: FloatArray, maps: PageMaps) -> list[NDArray[np.uint8]]:

@@ -17,6 +17,7 @@ _HEIGHT_PX = 48  # of its input
 _LEAST_WIDTH_PX = 96  # shorter lines are padded to it
 _WIDEST_PX = 1600  # as a line of 200 letters: a longer one is squeezed
 _LEAST_SCORE = 0.5  # mean over the letters of a line, as PaddleOCR's `drop_score`
+_SURE_SCORE = 0.85  # print the right way up has 0.9 and more, upside down 0.7 and less, mostly
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,21 @@ class TextRecognizer:
         str
             What each line says, in its order; empty where that is uncertain.
         """
-        return (self._read(line) for line in lines)
+        for line in lines:
+            text, score = self.read(line)
+            yield text if score >= _LEAST_SCORE else ""
+
+    def legible(self, lines: Sequence[NDArray[np.uint8]]) -> float:
+        """Return how many letters can be read beyond doubt: upside down there are few."""
+        return float(sum(len(text) for text, score in map(self.read, lines) if score >= _SURE_SCORE))
 
     @property
     def model(self) -> str:
         """Name of the network and hash of its file."""
         return f"{NAME}:{hashlib.sha256(_path().read_bytes()).hexdigest()[:12]}"
 
-    def _read(self, line: NDArray[np.uint8]) -> str:
+    def read(self, line: NDArray[np.uint8]) -> tuple[str, float]:
+        """Return what a line says, and the mean score of its letters, in [0, 1]."""
         width = int(np.clip(round(_HEIGHT_PX * line.shape[1] / line.shape[0]), 1, _WIDEST_PX))
         resized = cv2.resize(line, (width, _HEIGHT_PX), interpolation=cv2.INTER_LINEAR)
         picture = np.zeros((1, 3, _HEIGHT_PX, max(_LEAST_WIDTH_PX, width)), np.float32)
@@ -83,13 +91,13 @@ class TextRecognizer:
         return session, ["", *letters, " "]
 
 
-def _decode(scores: NDArray[np.float32], letters: Sequence[str]) -> str:
-    """Decode greedily: the best class of each step, repeats once, blanks left out."""
+def _decode(scores: NDArray[np.float32], letters: Sequence[str]) -> tuple[str, float]:
+    """Decode greedily: the best class of each step, repeats once, blanks left out; with their mean score."""
     best = scores.argmax(axis=1)
     told = (best != 0) & (np.diff(best, prepend=-1) != 0)
-    if not told.any() or scores.max(axis=1)[told].mean() < _LEAST_SCORE:
-        return ""
-    return "".join(letters[kind] for kind in best[told])
+    if not told.any():
+        return "", 0.0
+    return "".join(letters[kind] for kind in best[told]), float(scores.max(axis=1)[told].mean())
 
 
 def _path() -> Path:

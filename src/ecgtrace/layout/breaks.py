@@ -1,0 +1,88 @@
+"""The columns of a page: where names and the signs between leads let them begin."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ecgtrace.layout.columns import Break, RowSigns, shared_breaks
+from ecgtrace.page_ink.names import FoundName
+
+COLUMN_MM = 12.0  # names of one column stand within so much; leads are longer
+_EQUAL_MM = 1.5  # columns told by names alone are equal within the places of names
+_NEAR_EQUAL_MM = 5.0  # how far names may stand from where those of the other columns stand
+
+
+def find_breaks(
+    named: Sequence[Sequence[FoundName]],
+    signs: Sequence[RowSigns],
+    spans: Sequence[tuple[float, float]],
+    per_mm: float,
+) -> tuple[list[Break], list[str], list[str]]:
+    """
+    Find where columns begin, the first apart.
+
+    Parameters
+    ----------
+    named : sequence of sequence of FoundName
+        Names of each row that may have several columns.
+    signs : sequence of RowSigns
+        Of the same rows.
+    spans : sequence of (float, float)
+        Where their traces begin and end, in px of the maps.
+    per_mm : float
+
+    Returns
+    -------
+    (list of Break, list of str, list of str)
+        With doubts and notes.
+    """
+    several = [i for i, own in enumerate(named) if len(own) > 1]
+    if not several:
+        if any(named):  # each named row has one name: there is one column, whatever bars there are
+            return [], [], []
+        return shared_breaks(signs, per_mm, ()), [], []
+    columns = _name_columns([named[i] for i in several], per_mm)
+    if not columns:  # names all over the place
+        return shared_breaks(signs, per_mm, ()), [], []
+    first = columns[0]
+    begin = float(np.median([spans[i][0] for i in several]))
+    lead_in = first - begin
+    expected = [x - lead_in for x in columns[1:]]
+    breaks = shared_breaks([signs[i] for i in several], per_mm, expected)
+    if all(found.evidence for found in breaks):
+        return breaks, [], []
+    # Names need not stand alike in all columns; where they are near equal parts, signs are looked for there.
+    last = max(spans[i][1] for i in several)
+    width = (last - begin) / len(columns)
+    equal = [begin + (k + 1) * width for k in range(len(breaks))]
+    widths = np.diff([begin, *(found.x for found in breaks), last]) / per_mm
+    away = max(abs(found.x - x) for found, x in zip(breaks, equal, strict=True)) / per_mm
+    if away > _NEAR_EQUAL_MM:
+        told = "columns were told by names alone, and are not equal: they may begin elsewhere"
+        return breaks, [told], []
+    again = shared_breaks([signs[i] for i in several], per_mm, equal)
+    if sum(found.evidence > 0 for found in again) > sum(found.evidence > 0 for found in breaks):
+        breaks = again
+    if all(found.evidence for found in breaks):
+        return breaks, [], []
+    breaks = [
+        found if found.evidence else replace(found, x=x) for found, x in zip(breaks, equal, strict=True)
+    ]
+    if np.ptp(widths) <= _EQUAL_MM:
+        told = "columns were told by names, and are equal: no bars part them"
+        return breaks, [], [told]
+    told = "columns were told by names near equal parts, which were taken: they may begin elsewhere"
+    return breaks, [told], []
+
+
+def _name_columns(named: Sequence[Sequence[FoundName]], per_mm: float) -> list[float]:
+    """Return where names of each column stand: places that at least half of these rows have a name at."""
+    places = sorted(name.x for own in named for name in own)
+    groups: list[list[float]] = [[places[0]]]
+    for x in places[1:]:
+        if x - groups[-1][-1] <= COLUMN_MM * per_mm:
+            groups[-1].append(x)
+        else:
+            groups.append([x])
+    return [float(np.median(group)) for group in groups if len(group) >= 0.5 * len(named)]

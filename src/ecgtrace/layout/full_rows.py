@@ -1,0 +1,83 @@
+"""Columns and rows of a page on which not all names could be read: strips stand below the columns."""
+
+from collections.abc import Sequence
+
+from ecgtrace.layout.columns import Break, RowSigns, shared_breaks
+from ecgtrace.layout.orders import ORDERS
+from ecgtrace.page_ink.names import FoundName
+
+_CLEAR = 0.8  # of the rows show a break that no name tells
+_APART_MM = 20.0  # columns are at least 30 mm long
+
+
+def with_unnamed(
+    breaks: Sequence[Break],
+    named: Sequence[Sequence[FoundName]],
+    signs: Sequence[RowSigns],
+    per_mm: float,
+) -> list[Break]:
+    """
+    Add a column whose names could not be read, where its rows show it and recorders print so many columns.
+
+    Parameters
+    ----------
+    breaks : sequence of Break
+        Of the columns that have names.
+    named : sequence of sequence of FoundName
+        Names of each row.
+    signs : sequence of RowSigns
+        Of the same rows.
+    per_mm : float
+    """
+    several = [index for index, own in enumerate(named) if len(own) > 1]
+    columns = len(breaks) + 1
+    if not breaks or (len(several), columns) in ORDERS or (len(several), columns + 1) not in ORDERS:
+        return list(breaks)
+    clear = [
+        found
+        for found in shared_breaks([signs[index] for index in several], per_mm, ())
+        if found.evidence >= _CLEAR and all(abs(found.x - own.x) > _APART_MM * per_mm for own in breaks)
+    ]
+    return sorted([*breaks, *clear], key=lambda found: found.x) if len(clear) == 1 else list(breaks)
+
+
+def with_full_rows(shown: Sequence[Sequence[bool]], named: Sequence[Sequence[FoundName]]) -> list[list[bool]]:
+    """
+    Let rows show all columns that seem to be strips for want of a name.
+
+    Where the rows of several columns are not as many as recorders print, those above the last of them are no
+    strips; nor are those below as long as more are wanted, and none has the name of a lead shown above.
+
+    Parameters
+    ----------
+    shown : sequence of sequence of bool
+        For each row, at which breaks it shows a new column.
+    named : sequence of sequence of FoundName
+        Names of each row.
+
+    Returns
+    -------
+    list of list of bool
+        As `shown`.
+    """
+    found = [list(row) for row in shown]
+    full = [index for index, row in enumerate(found) if row and all(row)]
+    if not full:
+        return found
+    columns = len(found[0]) + 1
+    usual = [rows for rows, several in ORDERS if several == columns]
+    if len(full) in usual:
+        return found
+    every = [True] * (columns - 1)
+    for index in range(full[-1]):
+        found[index] = list(every)
+    n_full = full[-1] + 1
+    if n_full not in usual:
+        wanted = min((rows for rows in usual if rows > n_full), default=0)
+        more = range(n_full, min(wanted, len(found)))
+        read = {name.name for own in named[:n_full] for name in own}
+        if wanted and len(more) == wanted - n_full:
+            if all(name.name not in read for index in more for name in named[index]):
+                for index in more:
+                    found[index] = list(every)
+    return found

@@ -1,0 +1,122 @@
+"""Rows that are no rows of leads: rules of the paper, and pieces of a trace that wandered off its row."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ecgtrace.layout.names import names_of_rows
+from ecgtrace.layout.rows import SURE, Row
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.page_ink.names import FoundName
+from ecgtrace.types import FloatArray
+from ecgtrace.units import LEADS
+
+_WELL = 0.7  # score of a name that was read well; words of headers come lower
+_ALIKE_MM = 4.0  # rows begin and end so near to each other
+_SPACED = (0.75, 1.25)  # of the usual distance of rows
+_COLUMN_MM = 5.0  # names of a column begin at one place
+_PIECE = 0.35  # of the usual ink along a row: what has less, and no name, is a piece
+_ROWS = 3  # tell what is usual
+_LEAST_MM = 1.0  # along x: shorter ones are specks, and steep waves that reach far from their row
+_TOUCH_MM = 1.5  # from a piece to the trace that it belongs to
+_NEAR = 0.7  # of the distance of rows, from a piece to the zero line of its row
+
+
+def without_lines(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list[Row], list[Row]]:
+    """
+    Leave out straight lines: rules and frames of the paper.
+
+    A lead that shows no wave has a name of its own, which none of the other rows takes, or it is as long as
+    the others, and as far from them.
+
+    Returns
+    -------
+    (list of Row, list of Row)
+        Those that may be leads, and those left out; where all are straight, none is left out.
+    """
+    waves = [row for row in rows if not row.is_straight]
+    if not waves or len(waves) == len(rows):
+        return list(rows), []
+    names = [name for name in names if name.name in LEADS and name.score >= _WELL]
+    taken = {id(name) for own in names_of_rows(names, waves, MAP_PX_PER_MM) for name in own}
+    own = names_of_rows(names, rows, MAP_PX_PER_MM)
+    of_waves = [name.x for name in names if id(name) in taken]
+    named = [any(id(name) not in taken and _in_column(name.x, of_waves) for name in found) for found in own]
+    keep = [
+        not row.is_straight or is_named or _in_line(row, waves)
+        for row, is_named in zip(rows, named, strict=True)
+    ]
+    return (
+        [row for row, kept in zip(rows, keep, strict=True) if kept],
+        [row for row, kept in zip(rows, keep, strict=True) if not kept],
+    )
+
+
+def _in_line(row: Row, others: Sequence[Row]) -> bool:
+    """Tell whether a row begins and ends where the others do, and stands where one of them may."""
+    if len(others) < 2:
+        return False
+    ends = np.array([np.flatnonzero(other.inked)[[0, -1]] for other in others])
+    away = np.abs(np.flatnonzero(row.inked)[[0, -1]] - np.median(ends, axis=0))
+    levels = np.array([other.zero_y for other in others])
+    gap = np.abs(levels - row.zero_y).min() / np.median(np.diff(levels))
+    return bool((away <= _ALIKE_MM * MAP_PX_PER_MM).all() and _SPACED[0] <= gap <= _SPACED[1])
+
+
+def _in_column(x: float, others: Sequence[float]) -> bool:
+    """Tell whether a name stands above or below others: words of a header stand anywhere."""
+    return any(abs(x - other) <= _COLUMN_MM * MAP_PX_PER_MM for other in others)
+
+
+def without_pieces(rows: Sequence[Row], names: Sequence[FoundName], maps: PageMaps) -> list[Row]:
+    """
+    Give pieces of traces to the rows that they belong to.
+
+    Where the zero line wanders by more than rows are apart, a piece votes for a row of its own, or for none.
+    It belongs to the trace that it goes on from; a piece that touches none, to the nearest row; far from all,
+    to none.
+    """
+    if len(rows) < _ROWS:
+        return list(rows)
+    lengths = np.array([row.inked.sum() for row in rows])
+    usual = float(np.median(lengths))
+    named = names_of_rows(names, rows, MAP_PX_PER_MM)
+    is_piece = [length < _PIECE * usual and not own for length, own in zip(lengths, named, strict=True)]
+    kept = [row for row, piece in zip(rows, is_piece, strict=True) if not piece]
+    if len(kept) < 2:
+        return list(rows)
+    levels = np.array([row.zero_y for row in kept])
+    nearest = _NEAR * float(np.median(np.diff(levels)))
+    inks = [row.ink.copy() for row in kept]
+    claimed = np.any([row.ink for row in rows], axis=0)
+    _give((maps.trace > SURE) & ~claimed, kept, inks, np.full(len(kept), np.inf), nearest)
+    for row in (row for row, piece in zip(rows, is_piece, strict=True) if piece):
+        _give(row.ink, kept, inks, np.abs(levels - row.zero_y), nearest)
+    return [replace(row, ink=ink) for row, ink in zip(kept, inks, strict=True)]
+
+
+def _give(
+    ink: NDArray[np.bool_],
+    rows: Sequence[Row],
+    inks: Sequence[NDArray[np.bool_]],
+    away: FloatArray,
+    nearest: float,
+) -> None:
+    """Give each piece of ink to the row that it touches most, else to the nearest; in place."""
+    reach = round(_TOUCH_MM * MAP_PX_PER_MM)
+    window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    labels, count = ndimage.label(ink, structure=np.ones((3, 3)))
+    for k, (ys, xs) in enumerate(ndimage.find_objects(labels, count), start=1):
+        if xs.stop - xs.start < _LEAST_MM * MAP_PX_PER_MM:
+            continue
+        part = np.s_[max(0, ys.start - reach) : ys.stop + reach, max(0, xs.start - reach) : xs.stop + reach]
+        piece = labels[part] == k
+        near = cv2.dilate(piece.astype(np.uint8), window) > 0
+        touched = [int((row.ink[part] & near).sum()) for row in rows]
+        own = int(np.argmax(touched)) if any(touched) else int(np.argmin(away))
+        if any(touched) or away[own] <= nearest:
+            inks[own][part] |= piece

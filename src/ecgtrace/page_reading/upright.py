@@ -1,0 +1,73 @@
+"""Which way is up: rows run along the picture, and names and lines of text can be read."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ecgtrace.layout.rows import find_rows
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.page_ink.names import FoundName
+from ecgtrace.page_reading.mirror import names_score
+from ecgtrace.sheet import Sheet
+
+_NAMES_SURE = 3.0  # `names_score` at which a page is upright, and no other turn is tried
+# Letters that can be read. Of drawn pages 7 to 190 were the right way up, 0 to 4 upside down.
+_LEAST_LETTERS, _TIMES = 5.0, 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Turned:
+    """A sheet turned some way, with what the networks see on it."""
+
+    sheet: Sheet
+    maps: PageMaps
+    names: list[FoundName]
+
+
+def upright(
+    sheet: Sheet,
+    look: Callable[[Sheet], tuple[PageMaps, list[FoundName]]],
+    letters: Callable[[Sheet, PageMaps], float],
+) -> Turned:
+    """
+    Turn a sheet the right way up.
+
+    Where enough names can be read as it lies, it is. Else rows tell along which side the page runs: of a page
+    that lies on its side many short ones are found in place of a few long ones. Which end is up is told by
+    the printed lines, of which upside down hardly a letter can be read, and by names where there is no other
+    print: I, II and III alone look the same either way.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    look : callable
+        Maps and names of a sheet.
+    letters : callable
+        How many letters can be read on a sheet.
+
+    Returns
+    -------
+    Turned
+    """
+
+    def seen(turns: int) -> Turned:
+        turned = sheet.turned(turns)
+        return Turned(turned, *look(turned))
+
+    first = seen(0)
+    if names_score(first.names) >= _NAMES_SURE:
+        return first
+    across = seen(1)
+    lies = row_length_mm(first.maps) >= row_length_mm(across.maps)
+    ends = (first, seen(2)) if lies else (across, seen(3))
+    read = [letters(end.sheet, end.maps) for end in ends]
+    if max(read) >= max(_LEAST_LETTERS, _TIMES * min(read)):
+        return ends[int(np.argmax(read))]
+    return ends[int(np.argmax([names_score(end.names) for end in ends]))]
+
+
+def row_length_mm(maps: PageMaps) -> float:
+    """Return how many millimetres the ink of a row covers along it, in the mean over the rows."""
+    lengths: Sequence[float] = [row.inked.sum() / MAP_PX_PER_MM for row in find_rows(maps)]
+    return float(np.mean(lengths)) if lengths else 0.0

@@ -1,0 +1,129 @@
+"""Printed names read a second time, by the recognizer of text: it tells numbers and words from leads."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
+from ecgtrace.page_ink.names import FoundName
+from ecgtrace.page_text.lines import cut_lines
+from ecgtrace.types import FloatArray
+from ecgtrace.vector.printed import lead_name
+
+_SURE = 0.4  # of text on the maps, as `page_ink.patches` has it
+_LETTER_GAP_MM = 1.2  # likewise
+_MARGIN_MM = 0.6
+_USUAL_MM, _LARGEST_MM = (
+    (7.0, 3.5),
+    (16.0, 7.0),
+)  # width and height of a name, where the map shows none; of any
+_READ = 0.8  # score of text that counts
+_WEIGHT = (
+    0.7  # of what was read as text, against the name network: on drawn names it is right where it is sure
+)
+_CHEST = re.compile(r"[lI1|]?[VC](?P<number>[1-6IlSGZA])", re.IGNORECASE)
+_AS_NUMBER = {"I": "1", "L": "1", "Z": "2", "A": "4", "S": "5", "G": "6"}
+_CUT_OFF = re.compile(r"V[RLF]", re.IGNORECASE)
+_NO_NAME = 0.9  # score of text that is no name
+_STROKES = frozenset("1Iil|!/")  # letters and numbers of these alone may be I, II or III
+_NUMBERS = 5  # so many make a scale of seconds, whose 1 and 11 are none of I and II
+
+
+def read_again(
+    names: Sequence[FoundName],
+    image: NDArray[np.uint8],
+    maps: PageMaps,
+    read: Callable[[NDArray[np.uint8]], tuple[str, float]],
+) -> list[FoundName]:
+    """
+    Let a recognizer of text read the names, too.
+
+    Where it reads a lead's name, that counts for more than what the name network says; where it reads a
+    number or a word, there is no name. Of I, II and III, which are strokes, it can tell nothing.
+
+    Parameters
+    ----------
+    names : sequence of FoundName
+        In px of the maps.
+    image : ndarray of uint8, shape (height, width, 3)
+        RGB; the page that `maps` were made of.
+    maps : PageMaps
+    read : callable
+        What stands in a picture, and the mean score of its letters.
+
+    Returns
+    -------
+    list of FoundName
+        The surest first.
+    """
+    if not names:
+        return []
+    said = [read(line) for line in cut_lines(image, _boxes(names, maps), maps)]
+    numbers = sum(_is_number(text, score) and not set(text) <= _STROKES for text, score in said)
+    kept = []
+    for name, (text, score) in zip(names, said, strict=True):
+        lead = chest_or_augmented(text)
+        if lead and score >= _READ:
+            kept.append(_with(name, lead))
+        elif set(text.strip(" :.")) <= _STROKES:
+            if not (numbers >= _NUMBERS and _is_number(text, score)):
+                kept.append(name)
+        elif score < _NO_NAME or not (_is_number(text, score) or len(text) >= 2):
+            kept.append(name)
+    return sorted(kept, key=lambda name: -name.score)
+
+
+def chest_or_augmented(text: str) -> str:
+    """
+    Return the lead that a text names, other than I, II and III; empty where it names none.
+
+    Letters that stand for a number, a bar before the name and a first letter that was cut off are known.
+
+    Examples
+    --------
+    >>> [chest_or_augmented(text) for text in ("V5:", "VI", "lv2", "VR", "-aVR", "VS", "aVF)", "II", "HF")]
+    ['V5', 'V1', 'V2', 'aVR', '-aVR', 'V5', '', '', '']
+    """
+    plain = text.strip(" :.,")
+    found = _CHEST.fullmatch(plain)
+    if found:
+        plain = "V" + _AS_NUMBER.get(found["number"].upper(), found["number"])
+    elif _CUT_OFF.fullmatch(plain):
+        plain = "a" + plain
+    lead = lead_name(plain)
+    return lead if lead in NAME_CLASSES and "V" in lead else ""
+
+
+def _with(name: FoundName, lead: str) -> FoundName:
+    scores = np.zeros(len(NAME_CLASSES)) if not name.scores else np.asarray(name.scores)
+    scores = (1 - _WEIGHT) * scores
+    scores[NAME_CLASSES.index(lead)] += _WEIGHT
+    best = int(scores.argmax())
+    return replace(name, name=NAME_CLASSES[best], score=float(scores[best]), scores=tuple(scores.tolist()))
+
+
+def _is_number(text: str, score: float) -> bool:
+    return score >= _NO_NAME and text.isdigit()
+
+
+def _boxes(names: Sequence[FoundName], maps: PageMaps) -> FloatArray:
+    """Return the box of the print about each name, in px of the maps."""
+    marked = (maps.text > _SURE).astype(np.uint8)
+    gap = np.ones((1, round(_LETTER_GAP_MM * MAP_PX_PER_MM)), np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(marked, cv2.MORPH_CLOSE, gap))
+    boxes = []
+    margin = _MARGIN_MM * MAP_PX_PER_MM
+    for name in names:
+        x, y = round(name.x), round(name.y)
+        part = labels[max(0, y - 2) : y + 3, max(0, x - 2) : x + 3]
+        own = int(part[part > 0][0]) if (part > 0).any() else 0
+        left, top, width, height = (float(side) for side in stats[own, : cv2.CC_STAT_AREA])
+        if not own or max(width / _LARGEST_MM[0], height / _LARGEST_MM[1]) > MAP_PX_PER_MM:
+            width, height = (side * MAP_PX_PER_MM for side in _USUAL_MM)
+            left, top = name.x - width / 2, name.y - height / 2
+        boxes.append((left - margin, top - margin, left + width - 1 + margin, top + height - 1 + margin))
+    return np.asarray(boxes)

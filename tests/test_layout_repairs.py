@@ -1,0 +1,143 @@
+"""Layouts of pages with ink that is no lead's, pieces that wandered off, and names that were not read."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_layout import STANDARD, Planted, page  # the same planted maps
+
+from ecgtrace.layout.regions import find_regions
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM
+from ecgtrace.page_ink.no_trace import without_what_is_none
+
+PX = round(MAP_PX_PER_MM)
+STANDARD_LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
+CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
+
+
+def six_by_two(strips: int = 1, unread: tuple[str, ...] = ()) -> Planted:
+    """Plant limb leads beside chest leads with a bar between them, and strips of II below."""
+    planted = Planted(height_mm=30 + 22 * (6 + strips))
+    for column, names in enumerate((STANDARD_LIMB, CHEST)):
+        for row, name in enumerate(names):
+            begin, zero = 10 + 125 * column, 25 + 22 * row
+            planted.trace(begin, begin + 124, zero)
+            if name not in unread:
+                planted.name(name, begin + 3, zero - 8)
+    x = round(135 * PX)
+    planted.parts["bar"][15 * PX : 145 * PX, x - 1 : x + 1] = 1
+    for strip in range(strips):
+        planted.trace(10, 260, 25 + 22 * (6 + strip))
+        planted.name("II", 13, 17 + 22 * (6 + strip))
+    return planted
+
+
+def regions(planted: Planted):
+    return find_regions(without_what_is_none(planted.maps()), planted.names)
+
+
+@pytest.mark.parametrize("unread", [("V3",), ("V6",), ("V1", "V3"), ("aVF", "V6"), ("I", "V5")])
+def test_a_row_whose_second_name_was_not_read_is_no_strip(unread):
+    """Strips stand below the columns, and repeat a lead."""
+    layout = regions(six_by_two(unread=unread))
+    assert layout.name == "6x2+1"
+    names = [region.name for region in layout.regions if not region.strip]
+    assert names == [name for pair in zip(STANDARD_LIMB, CHEST, strict=True) for name in pair]
+
+
+def test_strips_stay_strips():
+    """Whose names stand above, too."""
+    assert regions(six_by_two(strips=3)).name == "6x2+3"
+    assert regions(page()).name == "3x4+1"
+
+
+def test_a_column_without_names_is_told_by_its_bars():
+    """Its names are those of the usual order."""
+    planted = page()
+    planted.names = [name for name in planted.names if name.name not in STANDARD[1]]
+    layout = regions(planted)
+    assert layout.name == "3x4+1"
+    assert [region.name for region in layout.regions[:4]] == ["I", "aVR", "V1", "V4"]
+
+
+@pytest.mark.parametrize("y_mm", [4, 46, 140])
+def test_a_rule_across_the_page_is_no_row(y_mm):
+    """Neither above the leads, nor between them, nor below; a broken one as little."""
+    planted = page()
+    row = round(y_mm * PX)
+    planted.parts["trace"][row : row + 2, 8 * PX : 262 * PX] = 1
+    planted.parts["trace"][row : row + 2, 100 * PX : 104 * PX] = 0
+    planted.offset[row : row + 2] = 0
+    layout = regions(planted)
+    assert layout.name == "3x4+1"
+    assert y_mm == 4 or any("straight line" in note for note in layout.notes)  # one is the paper's edge
+
+
+def test_a_lead_without_waves_that_has_a_name_is_one():
+    """As of an electrode that fell off."""
+    planted = page()
+    planted.parts["trace"][100 * PX :] = 0
+    planted.parts["trace"][120 * PX, 10 * PX : 260 * PX] = 1
+    planted.offset[120 * PX] = 0
+    assert regions(planted).name == "3x4+1"
+
+
+def test_a_piece_that_wandered_off_belongs_to_its_row():
+    """V2 drifts by more than half of the distance of rows, and its end votes for a row of its own."""
+    planted = page(strip=False)
+    x = np.arange(150 * PX, 190 * PX)
+    rows = np.round((60 - 13 * np.arange(len(x)) / len(x)) * PX).astype(int)
+    planted.parts["trace"][40 * PX : 75 * PX, 150 * PX : 190 * PX] = 0
+    for y, column in zip(rows, x, strict=True):
+        planted.parts["trace"][y : y + 2, column] = 1
+        # The network takes the last third for a row at 47 mm.
+        planted.offset[y : y + 2, column] = (47 if column > 176 * PX else 60) - y / PX
+    layout = regions(planted)
+    assert layout.name == "3x4"
+    (lead,) = (region for region in layout.regions if region.name == "V2")
+    assert lead.top / PX == pytest.approx(47, abs=1)
+
+
+def test_upright_rules_are_bars():
+    """A frame at the right, and a bar through all rows; waves above each other stay traces."""
+    planted = page(bars=False)
+    for x_mm in (135, 265):
+        planted.parts["trace"][10 * PX : 145 * PX, round(x_mm * PX)] = 1
+    maps = without_what_is_none(planted.maps())
+    assert maps.bar[80 * PX, 135 * PX] == 1 and maps.trace[80 * PX, 135 * PX] == 0
+    assert maps.trace[80 * PX, 265 * PX] == 0
+    layout = find_regions(maps, planted.names)
+    assert layout.name == "3x4+1"
+    assert layout.regions[2].start / PX == pytest.approx(135, abs=0.5)
+    stacked = Planted()
+    for row in range(8):  # QRS complexes of eight rows make a run of 50 mm that leans as waves do
+        for k in range(7 * PX):
+            x = 100 * PX + 2 * row + k // (2 * PX)
+            stacked.parts["trace"][(20 + 6 * row) * PX + k, x : x + 3] = 1
+    assert without_what_is_none(stacked.maps()).trace.sum() == stacked.parts["trace"].sum()
+
+
+def test_the_desk_beside_the_paper_is_no_trace():
+    """A dark block, and the thin end of a wedge between paper and edge."""
+    planted = page()
+    planted.parts["trace"][:, : 3 * PX] = 1
+    planted.parts["trace"][147 * PX : 147 * PX + 3, 20 * PX : 120 * PX] = 1
+    maps = without_what_is_none(planted.maps())
+    assert not maps.trace[:, : 3 * PX].any() and not maps.trace[147 * PX :].any()
+    assert maps.trace[:, 4 * PX : 265 * PX][: 145 * PX].sum() > 0
+    assert find_regions(maps, planted.names).name == "3x4+1"
+
+
+def test_the_edge_of_a_pulse_is_no_i():
+    """Nor is a bar; an I in print is."""
+    planted = page(strip=False)
+    (first,) = (name for name in planted.names if name.name == "I")
+    for row in range(3):
+        zero = 30 + 30 * row
+        x = round(5 * PX)
+        planted.parts["pulse"][round((zero - 10) * PX) : zero * PX, x : x + 2] = 1
+        planted.names.append(replace(first, x=5.0 * PX, y=(zero - 7.0) * PX))
+    layout = regions(planted)
+    assert [region.name for region in layout.regions] == [
+        STANDARD[column][row] for row in range(3) for column in range(4)
+    ]
