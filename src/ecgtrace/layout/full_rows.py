@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ecgtrace.layout.columns import Break, RowSigns, shared_breaks
 from ecgtrace.layout.orders import ORDERS
 from ecgtrace.page_ink.names import FoundName
 
 _CLEAR = 0.8  # of the rows show a break that no name tells
+_EQUAL = 0.06  # of their width columns differ by the ends of traces
 _APART_MM = 20.0  # columns are at least 30 mm long
 
 
@@ -14,10 +17,13 @@ def with_unnamed(
     breaks: Sequence[Break],
     named: Sequence[Sequence[FoundName]],
     signs: Sequence[RowSigns],
+    spans: Sequence[tuple[float, float]],
     per_mm: float,
 ) -> list[Break]:
     """
-    Add a column whose names could not be read, where its rows show it and recorders print so many columns.
+    Add a column whose names could not be read, where recorders print so many columns.
+
+    Its rows show where it begins, or two columns are as wide as two of the others, which are equal.
 
     Parameters
     ----------
@@ -27,6 +33,8 @@ def with_unnamed(
         Names of each row.
     signs : sequence of RowSigns
         Of the same rows.
+    spans : sequence of (float, float)
+        Where their traces begin and end.
     per_mm : float
     """
     several = [index for index, own in enumerate(named) if len(own) > 1]
@@ -38,7 +46,23 @@ def with_unnamed(
         for found in shared_breaks([signs[index] for index in several], per_mm, ())
         if found.evidence >= _CLEAR and all(abs(found.x - own.x) > _APART_MM * per_mm for own in breaks)
     ]
+    if not clear:
+        clear = _middle_of_two([span for span, own in zip(spans, named, strict=True) if len(own) > 1], breaks)
     return sorted([*breaks, *clear], key=lambda found: found.x) if len(clear) == 1 else list(breaks)
+
+
+def _middle_of_two(spans: Sequence[tuple[float, float]], breaks: Sequence[Break]) -> list[Break]:
+    """Return the middle of the column that is twice as wide as all others, which are equal; or nothing."""
+    begin, end = np.median(spans, axis=0)
+    edges = [float(begin), *(found.x for found in breaks), float(end)]
+    widths = np.diff(edges)
+    wide = int(widths.argmax())
+    others = np.delete(widths, wide)
+    if len(others) < 2 or np.ptp(others) > _EQUAL * others.mean():
+        return []
+    if abs(widths[wide] / (2 * others.mean()) - 1) > _EQUAL:
+        return []
+    return [Break((edges[wide] + edges[wide + 1]) / 2, 0.0)]
 
 
 def with_full_rows(shown: Sequence[Sequence[bool]], named: Sequence[Sequence[FoundName]]) -> list[list[bool]]:

@@ -25,7 +25,8 @@ _OWN_SIGN = 0.5  # a row breaks where a column begins if it shows this of a sign
 _NEAR_MM = 1.5  # of the column's begin
 _GAP_MM = 3.0  # bare paper that a trace may lose to a stain
 _TOGETHER_MM = 1.0  # within so much rows begin at one place
-_HIDDEN_MM, _PRINT = 14.0, 0.4  # a name that hides the begin of its trace is no wider; likelihood of print
+_HIDDEN_MM = 14.0  # a name that hides the begin of its trace is no wider
+_PRINT, _MOSTLY = 0.4, 0.6  # likelihood of print, and its share of the hidden begin
 _WELL = 0.7  # share of a name that was read well (`layout.orders`)
 
 
@@ -137,7 +138,7 @@ def find_regions(
     spans = [_span(row, per_mm) for row in rows]
     n_full = len(rows) if given is None else given.rows
     breaks, *told_of_breaks = find_breaks(named[:n_full], signs[:n_full], spans[:n_full], per_mm)
-    breaks = with_unnamed(breaks, named[:n_full], signs[:n_full], per_mm)
+    breaks = with_unnamed(breaks, named[:n_full], signs[:n_full], spans[:n_full], per_mm)
     several = any(len(own) > 1 for own in named)  # names tell how many leads a row has
     if given is not None and not (several and len(breaks) == given.columns - 1):
         breaks, told = given_breaks(breaks, signs[:n_full], spans[:n_full], given.columns, per_mm)
@@ -191,12 +192,11 @@ def _begun_together(regions: Sequence[LeadRegion], maps: PageMaps) -> list[LeadR
         return list(regions)
     begun = []
     for region in regions:
-        hidden = np.s_[
-            round(region.zero_y - reach) : round(region.zero_y + reach) + 1,
-            round(shared[0]) : round(region.start),
-        ]
-        if region.column == 0 and reach < region.start - shared[0] <= _HIDDEN_MM * MAP_PX_PER_MM:
-            if maps.text[hidden].max(initial=0.0) > _PRINT:
+        late = region.start - shared[0]
+        if region.column == 0 and reach < late <= _HIDDEN_MM * MAP_PX_PER_MM:
+            top, bottom = round(region.zero_y - reach), round(region.zero_y + reach) + 1
+            hidden = maps.text[max(0, top) : bottom, round(shared[0]) : round(region.start)]
+            if (hidden > _PRINT).any(axis=0).mean() >= _MOSTLY:
                 region = replace(region, start=shared[0])
         begun.append(region)
     return begun

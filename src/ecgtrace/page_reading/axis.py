@@ -11,8 +11,6 @@ from ecgtrace.types import LeadSignal
 
 _GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
 _WIDE_MM = 2.0  # no trace goes on unseen for so long
-_NARROW_MM = 0.2
-_PITCH_S = 0.012  # from begin to begin of columns without paper between them, from whole tenths
 TENTH_S = 0.015  # a column so near to whole tenths of a second has these: 100 Hz is the coarsest drawn
 
 
@@ -95,12 +93,7 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
         end = float(np.median([lead.last_px(per_s) for lead in left])) if left else begin
         end_s = (end - origins[before]) / per_s
         whole = whole_tenths(end_s)
-        # Behind a bar bare paper is narrow: then a column is of whole tenths from its begin to its end, and
-        # not to the next one's begin.
-        pitch_s = (begin - origins[before]) / per_s
-        is_bare = begin - end > _GAP_MM * px_per_mm or (
-            begin - end > _NARROW_MM * px_per_mm and abs(pitch_s - round(pitch_s * 10) / 10) > _PITCH_S
-        )
+        is_bare = begin - end > _GAP_MM * px_per_mm
         if whole is None and begin - end > _WIDE_MM * px_per_mm:
             whole = end_s
         origins[column] = begin - whole * per_s if is_bare and whole is not None else origins[before]

@@ -26,6 +26,7 @@ from ecgtrace.page_reading.leads import read_leads
 from ecgtrace.page_reading.left_over import unread_ink_mm
 from ecgtrace.page_reading.lines import without_lines
 from ecgtrace.page_reading.mirror import refuse_mirrored
+from ecgtrace.page_reading.no_grid import sheet_by_pulses
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.page_reading.unnamed import name_unnamed
 from ecgtrace.page_reading.upright import upright
@@ -165,7 +166,10 @@ class PageReader:
             try:
                 found = find_sheet(image, dpi=dpi, px_per_mm=given.px_per_mm)
             except GridNotFoundError as error:
-                raise grid_of_halves(image, find_sheet, error) from None
+                by_pulses = sheet_by_pulses(image, self._glance, given)
+                if by_pulses is None:
+                    raise grid_of_halves(image, find_sheet, error) from None
+                found = by_pulses
         with stage("page_ink"):
             up = upright(found, self._look, self._letters)
             sheet, maps, names = up.sheet, without_what_is_none(up.maps), up.names
@@ -190,6 +194,10 @@ class PageReader:
         doubts, notes = whole_doubts(sheet, maps, layout, image.shape[:2], speed)
         doubts += filter(None, [heart_doubt(recording.leads)])
         return replace(recording, doubts=(*doubts, *recording.doubts), notes=(*recording.notes, *notes))
+
+    def _glance(self, sheet: Sheet) -> tuple[Sheet, PageMaps, str]:
+        up = upright(sheet, self._look, self._letters)
+        return up.sheet, up.maps, self._scale_told(up.sheet, up.maps)
 
     def _look(self, sheet: Sheet) -> tuple[PageMaps, list[FoundName]]:
         maps = self.network(sheet.image, sheet.px_per_mm_x, sheet.px_per_mm_y)

@@ -17,14 +17,13 @@ from ecgtrace.vector.printed import lead_name
 _SURE = 0.4  # of text on the maps, as `page_ink.patches` has it
 _LETTER_GAP_MM = 1.2  # likewise
 _MARGIN_MM = 0.6
-_USUAL_MM, _LARGEST_MM = (
-    (7.0, 3.5),
-    (16.0, 7.0),
-)  # width and height of a name, where the map shows none; of any
+_USUAL_MM = (7.0, 3.5)  # width and height of a name, where the map shows none
+_LARGEST_MM = (16.0, 7.0)  # of any
 _READ = 0.8  # score of text that counts
-_WEIGHT = (
-    0.7  # of what was read as text, against the name network: on drawn names it is right where it is sure
-)
+# Of text that was read beyond doubt, against the name network; less than half of text of 0.89, none of 0.6.
+_WEIGHT, _UNSURE = 0.7, 0.6
+_WELL = 0.95  # of a name by the network
+_SENTENCE = frozenset("(),;")
 _CHEST = re.compile(r"[lI1|]?[VC](?P<number>[1-6IlSGZA])", re.IGNORECASE)
 _AS_NUMBER = {"I": "1", "L": "1", "Z": "2", "A": "4", "S": "5", "G": "6"}
 _CUT_OFF = re.compile(r"V[RLF]", re.IGNORECASE)
@@ -68,13 +67,23 @@ def read_again(
     for name, (text, score) in zip(names, said, strict=True):
         lead = chest_or_augmented(text)
         if lead and score >= _READ:
-            kept.append(_with(name, lead))
-        elif set(text.strip(" :.")) <= _STROKES:
-            if not (numbers >= _NUMBERS and _is_number(text, score)):
-                kept.append(name)
-        elif score < _NO_NAME or not (_is_number(text, score) or len(text) >= 2):
+            kept.append(_with(name, lead, _WEIGHT * (score - _UNSURE) / (1 - _UNSURE)))
+        elif not _is_none(name, text, score, numbers >= _NUMBERS):
             kept.append(name)
     return sorted(kept, key=lambda name: -name.score)
+
+
+def _is_none(name: FoundName, text: str, score: float, numbered: bool) -> bool:
+    """Tell whether what was taken for a name is a number or a word; so is 1 beside a scale of seconds."""
+    letters = [letter for letter in text.upper() if letter.isalnum()]
+    if score < _NO_NAME or not letters:
+        return False
+    if set(text.strip(" :.")) <= _STROKES:
+        return numbered and text.isdigit()
+    if text.isdigit() or set(text) & _SENTENCE:
+        return True
+    # A first letter that a wave crosses is read as another one; the last still tells.
+    return len(letters) >= 2 and name.score < _WELL and letters[-1] != name.name[-1].upper()
 
 
 def chest_or_augmented(text: str) -> str:
@@ -98,10 +107,10 @@ def chest_or_augmented(text: str) -> str:
     return lead if lead in NAME_CLASSES and "V" in lead else ""
 
 
-def _with(name: FoundName, lead: str) -> FoundName:
+def _with(name: FoundName, lead: str, weight: float) -> FoundName:
     scores = np.zeros(len(NAME_CLASSES)) if not name.scores else np.asarray(name.scores)
-    scores = (1 - _WEIGHT) * scores
-    scores[NAME_CLASSES.index(lead)] += _WEIGHT
+    scores = (1 - weight) * scores
+    scores[NAME_CLASSES.index(lead)] += weight
     best = int(scores.argmax())
     return replace(name, name=NAME_CLASSES[best], score=float(scores[best]), scores=tuple(scores.tolist()))
 

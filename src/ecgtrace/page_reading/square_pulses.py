@@ -1,0 +1,87 @@
+"""Calibration pulses by their shape, on paper without a grid: two upright strokes under one flat top."""
+
+from itertools import combinations
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgtrace.types import FloatArray
+from ecgtrace.vector.lines import Pulse
+
+# In mm of a guessed scale, which may be off by a half.
+_LEAST_HIGH, _WIDE, _THICK = 2.5, (1.5, 16.0), 1.6
+_LEVEL = 0.4  # of two tops, of two feet
+_TOP = 0.9  # of the flat top is inked
+_INSIDE = 0.05  # of what lies between the strokes is inked: a wave that crosses, a speck
+_CLOSED = 0.5  # a box has a line at its bottom, too
+_ALIKE = 0.08  # pulses of a page
+
+
+def square_pulses(image: NDArray[np.uint8], px_per_mm: float) -> list[Pulse]:
+    """
+    Find calibration pulses of a page that has no grid.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (height, width, 3)
+        RGB, the right way up; dark on light.
+    px_per_mm : float
+        About; only pulses of 2.5 to 45 mm are looked for.
+
+    Returns
+    -------
+    list of Pulse
+        In px, from middle to middle of their lines; those that are alike, most of them. Empty where none is.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    _, ink = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    paper, dark = np.median(grey), np.median(grey[ink > 0]) if ink.any() else 0.0
+    covered = np.clip((paper - grey) / max(1.0, paper - dark), 0, 1)
+    length = max(3, round(_LEAST_HIGH * px_per_mm))
+    upright = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(upright, connectivity=8)
+    strokes = [tuple(map(int, one[: cv2.CC_STAT_AREA])) for one in stats[1:]]
+    strokes = sorted(one for one in strokes if one[2] <= _THICK * px_per_mm)
+    found = [
+        pulse
+        for left, right in combinations(strokes, 2)
+        if right[0] - left[0] <= _WIDE[1] * px_per_mm
+        and (pulse := _pulse(ink, covered, left, right, px_per_mm)) is not None
+    ]
+    alike = [
+        [
+            one
+            for one in found
+            if abs(one.height / p.height - 1) <= _ALIKE and abs(one.width / p.width - 1) <= 2 * _ALIKE
+        ]
+        for p in found
+    ]
+    return max(alike, key=len, default=[])
+
+
+def _pulse(
+    ink: NDArray[Any],
+    covered: FloatArray,
+    left: tuple[int, ...],
+    right: tuple[int, ...],
+    px_per_mm: float,
+) -> Pulse | None:
+    """Return the pulse that two strokes make, (x, y, width, height) each; None where they make none."""
+    level = _LEVEL * px_per_mm
+    (x0, y0, w0, h0), (x1, y1, w1, h1) = left, right
+    if x1 - x0 - w0 < _WIDE[0] * px_per_mm or abs(y0 - y1) > level or abs(y0 + h0 - y1 - h1) > level:
+        return None
+    thick = (w0 + w1) / 2
+    top, bottom = min(y0, y1), max(y0 + h0, y1 + h1)
+    between = ink[:, x0 + w0 : x1]
+    roof = between[max(0, round(top - level / 2)) : round(top + thick + level)].any(axis=0).mean()
+    inside = between[round(top + thick + level) + 1 : round(bottom - thick - level)]
+    floor = between[round(bottom - thick - level) : round(bottom + level)].any(axis=0).mean()
+    if roof < _TOP or floor > _CLOSED or not inside.size or inside.mean() > _INSIDE:
+        return None
+    height, width = (h0 + h1) / 2 - thick, (x1 + w1 / 2) - (x0 + w0 / 2)
+    return Pulse(
+        x=float(x0), end_x=float(x1 + w1), base_y=float(bottom - thick / 2), height=height, width=width
+    )
