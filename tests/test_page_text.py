@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
+from ecgtrace.page_ink.names import FoundName
 from ecgtrace.page_reading.calibrate import calibrate
 from ecgtrace.page_text.lines import cut_lines, lines_of_text
+from ecgtrace.page_text.names import read_again
 from ecgtrace.page_text.recognizer import TextRecognizer
 from ecgtrace.page_text.scale import scale_told
 from ecgtrace.pages.lettering import FONTS, print_text, text_box
@@ -106,3 +108,66 @@ def test_text_tells_speed_and_gain():
     assert (found.speed_mm_per_s, found.gain_mm_per_mv) == (50, 5)
     assert (found.speed_from, found.gain_from) == ("text", "text")
     assert not doubts
+
+
+def found(name: str, score: float, x_mm: float = 50.0, y_mm: float = 50.0) -> FoundName:
+    """Return a name that the name network read, what is left of it evenly shared."""
+    scores = np.full(len(NAME_CLASSES), (1 - score) / (len(NAME_CLASSES) - 1))
+    scores[NAME_CLASSES.index(name)] = score
+    return FoundName(name, score, x_mm * MAP_PX_PER_MM, y_mm * MAP_PX_PER_MM, tuple(scores))
+
+
+def again(names, said):
+    """Let the recognizer say so of names, in their order."""
+    answers = iter(said)
+    page = np.full((148 * 12, 210 * 12, 3), 255, np.uint8)
+    read = read_again(names, page, maps_with([], (3.0, 3.0)), lambda line: next(answers))
+    assert not list(answers)
+    return {(name.x, name.y): name for name in read}
+
+
+@pytest.mark.parametrize(
+    ("network", "text", "name"),
+    [
+        (("V5", 0.64), (":C6", 0.95), "V6"),
+        (("aVR", 0.96), ("-aVR", 0.97), "-aVR"),
+        (("aVF", 1.0), ("aVr", 0.86), "aVF"),  # not sure enough against what the network is sure of
+        (("V4", 1.0), ("M4", 0.95), "V4"),  # a wave crosses the V
+        (("II", 0.9), ("11", 0.97), "II"),
+        (("II", 0.9), ("H", 0.97), "II"),
+        (("aVL", 0.8), ("VL", 0.99), "aVL"),  # its a is cut off
+        (("V2", 0.97), ("62", 1.0), None),
+        (("III", 0.52), ("HF", 1.0), None),
+        (("aVF", 0.92), ("aVF)", 0.98), None),  # of a finding: "(II, III, aVF)"
+        (("other", 0.48), ("Vent.", 0.99), None),
+        (("V2", 0.5), ("62", 0.6), "V2"),  # could not be read
+    ],
+)
+def test_names_are_read_twice(network, text, name):
+    """By the name network and as text."""
+    (kept,) = again([found(*network)], [text]).values() or [None]
+    assert (kept and kept.name) == name
+
+
+def test_a_scale_of_seconds_names_no_lead():
+    """1 and 11 look like I and II; where there are many numbers they are numbers, too."""
+    marks = [found("V2", 0.9, 10.0 + 25 * k, 20.0) for k in range(6)]
+    first, lead = found("I", 0.9, 5.0, 20.0), found("I", 0.9, 5.0, 40.0)
+    said = [*((str(k), 0.99) for k in range(2, 8)), ("1", 0.97), ("1", 0.6)]
+    assert [name.y for name in again([*marks, first, lead], said).values()] == [lead.y]
+    assert len(again([first, lead], said[-2:])) == 2
+
+
+def test_the_print_about_a_name_is_what_is_read():
+    """A word of the map, of whatever size; where it shows none, as much as a name has."""
+    sizes = []
+    maps = maps_with([(47, 49, 53, 52)], (3.0, 3.0))
+    page = np.full((148 * 12, 210 * 12, 3), 255, np.uint8)
+
+    def read(line):
+        sizes.append(line.shape)
+        return "", 0.0
+
+    read_again([found("V1", 0.9), found("V2", 0.9, 100.0)], page, maps, read)
+    assert sizes[0][:2] == pytest.approx((12 * (3 + 1.2), 12 * (6 + 1.2)), abs=6)
+    assert sizes[1][:2] == pytest.approx((12 * (3.5 + 1.2), 12 * (7 + 1.2)), abs=6)

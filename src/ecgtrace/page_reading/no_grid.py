@@ -24,15 +24,12 @@ _SPEEDS_MM_PER_S = (25.0, 50.0)
 # Logarithm of what height and width of a pulse make of the scale. Pulses of 0.16 to 0.2 s are drawn; speeds
 # and gains are apart by factors of two.
 _SQUARE = 0.3
-_ROW_S = 10.0  # of what recorders print
-_ROW = 0.03  # a pulse is measured as exactly
 _LONG_ROW_MM = 60.0  # rows that tell how the page is turned
 _TURN_DEG = 0.05  # less is 0.2 mm from one end of a row to the other
 
 _UNUSUAL = 0.4  # as if the page were half as long again: one recording in ten is not 25 mm/s, 10 mm/mV
 
 PULSE = "the calibration pulse"
-ROWS = "the calibration pulse, by which rows are 10 s long"
 
 
 def sheet_by_pulses(
@@ -76,18 +73,13 @@ def sheet_by_pulses(
         times = height / gain
         unusual = (speed != PAPER_SPEED_MM_PER_S) + (gain != GAIN_MM_PER_MV)
         if known or abs(np.log(times * _PULSE_S * speed / width)) <= _SQUARE:
-            fits.append((abs(np.log(times)) + _UNUSUAL * unusual, times, speed))
+            fits.append((abs(np.log(times)) + _UNUSUAL * unusual, times))
     if not fits:
         return None
-    _, times, speed = min(fits)
+    times = min(fits)[1]
     if abs(np.log(times)) > np.log(_WRONG):
         return None
     px_per_mm *= times
-    longest_s = max(np.ptp(np.flatnonzero(row.inked)) for row in rows) / (MAP_PX_PER_MM * times * speed)
-    source = PULSE
-    if abs(longest_s / _ROW_S - 1) <= _ROW:
-        px_per_mm *= longest_s / _ROW_S
-        source = ROWS
     image, back, turn_deg = _straightened(sheet.image, _turn_deg(rows))
     return Sheet(
         image=image,
@@ -96,9 +88,9 @@ def sheet_by_pulses(
         mapping=sheet.mapping.after(back),
         turn_deg=sheet.turn_deg + turn_deg,
         residual_mm=float("nan"),
-        scale_from=source,
+        scale_from=PULSE,
         grid_confirmed=False,
-        doubts=(f"no grid confirms the scale: {source}",),
+        doubts=(f"no grid confirms the scale: {PULSE}",),
     )
 
 

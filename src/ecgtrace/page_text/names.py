@@ -24,8 +24,8 @@ _READ = 0.8  # score of text that counts
 _WEIGHT, _UNSURE = 0.7, 0.6
 _WELL = 0.95  # of a name by the network
 _SENTENCE = frozenset("(),;")
-_CHEST = re.compile(r"[lI1|]?[VC](?P<number>[1-6IlSGZA])", re.IGNORECASE)
-_AS_NUMBER = {"I": "1", "L": "1", "Z": "2", "A": "4", "S": "5", "G": "6"}
+_CHEST = re.compile(r"[lI1|]?[VvCc](?P<number>[1-6IlSsGZzA])")
+_AS_NUMBER = {"I": "1", "l": "1", "Z": "2", "z": "2", "A": "4", "S": "5", "s": "5", "G": "6"}
 _CUT_OFF = re.compile(r"V[RLF]", re.IGNORECASE)
 _NO_NAME = 0.9  # score of text that is no name
 _STROKES = frozenset("1Iil|!/")  # letters and numbers of these alone may be I, II or III
@@ -100,7 +100,7 @@ def chest_or_augmented(text: str) -> str:
     plain = text.strip(" :.,")
     found = _CHEST.fullmatch(plain)
     if found:
-        plain = "V" + _AS_NUMBER.get(found["number"].upper(), found["number"])
+        plain = "V" + _AS_NUMBER.get(found["number"], found["number"])
     elif _CUT_OFF.fullmatch(plain):
         plain = "a" + plain
     lead = lead_name(plain)
