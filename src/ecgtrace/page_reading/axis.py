@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ecgtrace.page_reading.lead import ReadLead, on_axis
+from ecgtrace.page_reading.row_length import origins_by_length
 from ecgtrace.types import LeadSignal
 
 _GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
@@ -79,12 +80,16 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
 
     Time 0 is where the first traces begin: the median over the rows of the first column, whose leads begin
     together. A column begins when the one before has ended: paper left bare between two is no time. Recorders
-    print columns of whole tenths of a second, and the last sample of a column lies one before its end.
+    print columns of whole tenths of a second, and the last sample of a column lies one before its end. Where
+    a row is as long as recorders print them, its length tells (`row_length`).
     """
     per_s = px_per_mm * speed_mm_per_s
     columns = sorted({lead.region.column for lead in leads})
-    origin = float(np.median([lead.time0_px for lead in leads if lead.region.column == columns[0]]))
-    origins = {columns[0]: origin}
+    seen = float(np.median([lead.time0_px for lead in leads if lead.region.column == columns[0]]))
+    by_length = origins_by_length(leads, seen, px_per_mm, per_s)
+    if len(by_length) == len(columns):
+        return by_length
+    origins = {columns[0]: by_length.get(columns[0], seen)}
     for before, column in pairwise(columns):
         own = [lead for lead in leads if lead.region.column == column]
         rows = {lead.region.row for lead in own}

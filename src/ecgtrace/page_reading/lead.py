@@ -39,6 +39,8 @@ class ReadLead:
     top : int
     zero_px : float or None
         Column of the sheet where its time begins, where a pulse tells (`pulse_edge`).
+    pulse_behind : bool
+        Whether a pulse stands right behind its end, whose foot may seem to be the trace's.
     """
 
     region: LeadRegion
@@ -46,6 +48,7 @@ class ReadLead:
     left: int
     top: int
     zero_px: float | None = None
+    pulse_behind: bool = False
 
     @property
     def time0_px(self) -> float:

@@ -14,7 +14,7 @@ from ecgtrace.errors import EcgTraceError
 from ecgtrace.layout.regions import LeadRegion, RasterLayout
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_reading.lead import ReadLead, read_lead, to_sheet
-from ecgtrace.page_reading.pulse_edge import pulse_before
+from ecgtrace.page_reading.pulse_edge import PULSE_SURE, pulse_before, pulse_behind
 from ecgtrace.sheet import Sheet
 from ecgtrace.stages import stage, watching
 from ecgtrace.types import GridScale
@@ -59,11 +59,15 @@ def read_leads(
     """
     scale = GridScale(sheet.px_per_mm_x, sheet.px_per_mm_y, 1.0)
 
+    rows, columns = np.nonzero(maps.pulse > PULSE_SURE)
+    pulse_ink = maps.to_page(np.stack([columns, rows], axis=1))
+
     def read(region: LeadRegion, beside: tuple[bool, bool]) -> _Result:
         with watching() as own:
             try:
                 pulse = pulse_before(sheet.image, region, pulses_mm, scale)
-                lead, error = read_lead(digitizer, sheet.image, region, scale, beside, pulse), ""
+                lead = read_lead(digitizer, sheet.image, region, scale, beside, pulse)
+                lead, error = replace(lead, pulse_behind=pulse_behind(region, pulse_ink, scale)), ""
             except EcgTraceError as failure:
                 lead, error = None, str(failure)
         return _Result(lead, error, own.seconds)

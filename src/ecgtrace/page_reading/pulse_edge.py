@@ -15,6 +15,9 @@ _INTO_MM = 2.0  # maps may take the first of a trace for the pulse, or the last 
 _HIGH = 0.5  # of the pulse's height, that much about its middle: there its edge stands alone
 _FOOT_MM = 0.8  # what goes on behind the edge so far is a foot
 _TOUCHES_MM = 1.0  # four px of the maps
+_ABOVE_MM = 12.0  # a pulse of 10 mm/mV reaches so far above its row
+_LEAST_INK = 8  # pixels of the maps: 2 mm of a line
+PULSE_SURE = 0.5  # likelihood of ink of a pulse
 _HALF = 0.5  # of the darkest: where the edge's own line ends
 _FAINT = 12.0  # of 255: the grid is not darker against its paper once averaged, and no line is so faint
 
@@ -73,6 +76,25 @@ def pulse_before(
         touches = region.start - edge[0] <= _TOUCHES_MM * scale.px_per_mm_x
         return Behind(edge[0] + edge[1] / 2, edge[0] if touches else None)
     return Behind(end_px, end_px if start_mm - pulse.end_x <= _TOUCHES_MM else None)
+
+
+def pulse_behind(region: LeadRegion, pulse_ink_px: FloatArray, scale: GridScale) -> bool:
+    """
+    Tell whether a pulse stands right behind a lead.
+
+    Parameters
+    ----------
+    region : LeadRegion
+        In px of the sheet.
+    pulse_ink_px : ndarray of float, shape (n, 2)
+        (x, y) of ink of pulses, in px of the sheet.
+    scale : GridScale
+    """
+    x, y = (pulse_ink_px - (region.end, region.zero_y)).T / np.reshape(
+        (scale.px_per_mm_x, scale.px_per_mm_y), (2, 1)
+    )
+    near = (x >= -_INTO_MM) & (x <= _BEFORE_MM) & (y >= -_ABOVE_MM) & (y <= _INTO_MM)
+    return bool(near.sum() >= _LEAST_INK)
 
 
 def _falling_edge(image: NDArray[np.uint8], pulse: Pulse, scale: GridScale) -> tuple[float, float] | None:

@@ -1,0 +1,101 @@
+"""Where the time of a page begins, by rows that are as long as recorders print them: 250 mm, ten seconds."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from ecgtrace.page_reading.lead import ReadLead
+
+_ROW_MM = 250.0  # 10 s at 25 mm/s, 5 s at 50 mm/s
+_LAST_S = 0.006  # the last sample lies 2 ms before the end of what is drawn at 500 Hz, 10 ms at 100 Hz
+_APART_MM = 1.0  # rows that begin together do so within the width of a line
+_EXACT_MM = 0.5  # where rows begin is known as exactly, if nothing hides it
+_HIDDEN_MM = 9.0  # a name of three large letters over the begin of a trace
+_FOOT_MM = 4.0  # the foot of a pulse that was taken for the trace, or the other way round
+_GAP_MM = 20.0  # the widest that was seen between columns, for a name
+_ALIKE_MM = 0.8  # from gaps as they were seen
+
+
+def origins_by_length(
+    leads: Sequence[ReadLead], seen_px: float, px_per_mm: float, per_s: float
+) -> dict[int, float]:
+    """
+    Return where the time of columns begins, where the length of rows tells.
+
+    Ends of rows are bare where no pulse stands there; their begins are hidden by names, or have the foot of a
+    pulse before them. A strip that ends 250 mm from where it may begin is as long. Rows of several columns
+    are as long as their strip, or 250 mm, less the paper that is left bare between columns.
+
+    Parameters
+    ----------
+    leads : sequence of ReadLead
+    seen_px : float
+        Where the first column seems to begin, in px of the sheet.
+    px_per_mm : float
+    per_s : float
+        Px to a second.
+
+    Returns
+    -------
+    dict
+        Of the first column, and where gaps fit, of all, as `axis.column_origins`; or empty.
+    """
+    columns = sorted({lead.region.column for lead in leads})
+    first = [lead for lead in leads if lead.region.column == columns[0]]
+    lasts = [lead for lead in leads if np.isinf(lead.region.until)]
+    strips = _end_px([lead for lead in lasts if lead.region.column == columns[0]], per_s)
+    row_px = _ROW_MM * px_per_mm - _LAST_S * per_s
+    hidden = _is_hidden(first, px_per_mm)
+    origin, is_told = seen_px, False
+    end = _end_px(lasts, per_s) if strips is None and hidden else strips
+    if end is not None and not any(lead.pulse_behind for lead in lasts):
+        begin = end - row_px
+        reach = (_HIDDEN_MM if hidden else _FOOT_MM) * px_per_mm
+        is_told = seen_px - reach <= begin <= seen_px + _FOOT_MM * px_per_mm
+        if is_told and abs(begin - seen_px) > _EXACT_MM * px_per_mm:
+            origin = begin
+    told = {columns[0]: origin} if is_told else {}
+    end = _end_px([lead for lead in lasts if lead.region.column == columns[-1]], per_s)
+    if len(columns) == 1 or end is None:
+        return told
+    if strips is not None:  # as long as the columns without the paper between them
+        bare_mm = (end - strips) / px_per_mm / (len(columns) - 1)
+    else:
+        bare_mm = (end - origin - row_px) / px_per_mm / (len(columns) - 1)
+        # A name in a gap may be read as the end of the trace before it: one gap that is seen whole is enough.
+        away_mm = np.abs(np.subtract(_gaps_mm(leads, columns, px_per_mm, per_s), bare_mm)).min()
+        if hidden != is_told or (not hidden and away_mm > _ALIKE_MM):
+            return told
+    if not -_EXACT_MM / 2 <= bare_mm <= _GAP_MM:
+        return told
+    step = max(0.0, bare_mm) * px_per_mm
+    return {column: origin + number * step for number, column in enumerate(columns)}
+
+
+def _end_px(leads: Sequence[ReadLead], per_s: float) -> float | None:
+    """Return where leads end that end together; None without any."""
+    return float(np.median([lead.last_px(per_s) for lead in leads])) if leads else None
+
+
+def _is_hidden(first: Sequence[ReadLead], px_per_mm: float) -> bool:
+    """Tell whether rows seem to begin at different places, or later than the maps have ink."""
+    apart = _APART_MM * px_per_mm
+    late = [lead.start_px - lead.region.start for lead in first]
+    return bool(np.ptp([lead.region.start for lead in first]) > apart or np.median(late) > apart)
+
+
+def _gaps_mm(
+    leads: Sequence[ReadLead], columns: Sequence[int], px_per_mm: float, per_s: float
+) -> list[float]:
+    """Return how far the leads of each column begin behind the end of the one before."""
+    gaps = []
+    for before, column in pairwise(columns):
+        begins = [lead.begin_px for lead in leads if lead.region.column == column]
+        rows = {lead.region.row for lead in leads if lead.region.column == column}
+        ends = [
+            lead.last_px(per_s) for lead in leads if lead.region.column == before and lead.region.row in rows
+        ]
+        if ends:
+            gaps.append(float(np.median(begins) - np.median(ends)) / px_per_mm)
+    return gaps or [0.0]
