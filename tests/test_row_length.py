@@ -1,0 +1,113 @@
+"""Where time begins by the length of rows, and whether columns and strips beat together: planted leads."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ecgtrace.layout.regions import LeadRegion
+from ecgtrace.page_reading.axis import column_origins, place_leads
+from ecgtrace.page_reading.lead import ReadLead
+from ecgtrace.page_reading.row_length import origins_by_length
+from ecgtrace.page_reading.together import beats_doubts
+from ecgtrace.types import GridScale, LeadSignal
+
+PX = 8.0
+PER_S = 25 * PX
+SCALE = GridScale(PX, PX, 1.0)
+BEGIN, ROW_S = 100.0, 9.996  # the last sample of ten seconds lies between 2 and 10 ms before their end
+
+
+def heart(start_s, length_s, fs_hz=500.0):
+    """Beats at uneven times: one heart."""
+    times = np.array([0.5, 1.3, 2.2, 2.9, 3.8, 4.5, 5.4, 6.3, 7.0, 7.9, 8.6, 9.5])
+    axis = start_s + np.arange(round(length_s * fs_hz)) / fs_hz
+    return np.exp(-0.5 * ((axis[:, None] - times) / 0.012) ** 2).sum(axis=1) + 0.02 * np.sin(axis)
+
+
+def lead(row, column, begin_px, start_s, length_s, until=np.inf, strip=False, seen_px=None):
+    """Plant a lead that is drawn from `begin_px` on and seen from `seen_px` on."""
+    seen_px = begin_px if seen_px is None else seen_px
+    hidden_s = (seen_px - begin_px) / PER_S
+    values = heart(start_s + hidden_s, length_s - hidden_s)
+    end = begin_px + length_s * PER_S - PER_S / 500
+    region = LeadRegion("I", row, column, seen_px, end, 0, 10, 5, until, 1.0, strip)
+    signal = LeadSignal(values, 500.0, np.ones(len(values)), SCALE, np.full(4000, 5.0), start_px=0.0)
+    return ReadLead(region, signal, left=int(seen_px), top=0)
+
+
+def page(gap_mm=0.0, hidden_mm=(0.0, 0.0, 0.0), strip_hidden_mm=0.0, columns=4, strip=True):
+    """Three rows of columns with bare paper between, and a strip; names hide begins of the first column."""
+    length = 9.998 / columns
+    leads = []
+    for column in range(columns):
+        begin = BEGIN + column * (10 / columns * PER_S + gap_mm * PX)
+        until = np.inf if column == columns - 1 else begin + 10 / columns * PER_S
+        for row in range(3):
+            seen = begin + (hidden_mm[row] if column == 0 else 0) * PX
+            leads.append(lead(row, column, begin, column * 10 / columns, length, until, seen_px=seen))
+    if strip:
+        leads.append(lead(3, 0, BEGIN, 0.0, 9.998, strip=True, seen_px=BEGIN + strip_hidden_mm * PX))
+    return leads
+
+
+@pytest.mark.parametrize("gap_mm", [0.0, 0.4, 2.0, 10.0, 17.0])
+@pytest.mark.parametrize("hidden_mm", [(0.0, 0.0, 0.0), (3.0, 5.0, 7.0)])
+def test_a_strip_tells_begin_and_gaps(gap_mm, hidden_mm):
+    """To half a millimetre where all is seen, which is the limit of the row's own length: 5 ms."""
+    origins = column_origins(page(gap_mm, hidden_mm, strip_hidden_mm=hidden_mm[0]), PX, 25.0)
+    for column in range(4):
+        assert origins[column] == pytest.approx(BEGIN + column * gap_mm * PX, abs=0.006 * PER_S)
+
+
+def test_a_foot_before_a_strip_is_no_time():
+    """Rows seem to begin 2 mm early."""
+    early = [lead(row, 0, BEGIN - 2 * PX, -0.08, 10.078) for row in range(3)]
+    assert column_origins(early, PX, 25.0)[0] == pytest.approx(BEGIN, abs=0.006 * PER_S)
+
+
+def test_rows_of_other_lengths_are_left_alone():
+    """Of 9.6 s, and of ten seconds with a pulse behind, whose foot may be the row's."""
+    short = [lead(row, 0, BEGIN, 0.0, 9.6) for row in range(3)]
+    assert column_origins(short, PX, 25.0)[0] == BEGIN
+    assert not origins_by_length(short, BEGIN, PX, PER_S)
+    feet = [replace(lead(row, 0, BEGIN, 0.0, 10.05), pulse_behind=True) for row in range(3)]
+    assert column_origins(feet, PX, 25.0)[0] == BEGIN
+
+
+def test_without_a_strip_gaps_must_be_seen():
+    """Rows of 10.3 s are no rows of ten seconds with gaps of 2.5 mm that nothing shows."""
+    with_gaps = origins_by_length(page(2.5, strip=False), BEGIN, PX, PER_S)
+    assert with_gaps[3] == pytest.approx(BEGIN + 7.5 * PX, abs=0.006 * PER_S)
+    long = []
+    for column in range(4):
+        begin = BEGIN + column * 2.575 * PER_S
+        until = np.inf if column == 3 else begin + 2.575 * PER_S
+        long += [lead(row, column, begin, 2.575 * column, 2.573, until) for row in range(3)]
+    assert len(origins_by_length(long, BEGIN, PX, PER_S)) < 4
+
+
+def placed(shift_s):
+    """Columns of one page, the third at a wrong time."""
+    leads = page()
+    moved = []
+    for one in leads:
+        if one.region.column == 2:
+            left = one.left + round(shift_s * PER_S)
+            region = replace(one.region, start=float(left), until=np.inf)
+            one = replace(one, left=left, region=region)
+        moved.append(one)
+    return place_leads(moved, PX, 25.0, 500.0)
+
+
+def test_columns_beat_with_their_strip():
+    """Within a tenth of a second."""
+    assert not beats_doubts(placed(0.0), 500.0)
+
+
+@pytest.mark.parametrize("shift_s", [-0.3, 0.2])
+def test_a_column_at_a_wrong_time_is_a_doubt(shift_s):
+    """It says which, and by how much."""
+    (doubt,) = beats_doubts(placed(shift_s), 500.0)
+    assert "column 3" in doubt and f"{abs(shift_s) * 1000:.0f} ms" in doubt
+    assert ("late" if shift_s > 0 else "early") in doubt
