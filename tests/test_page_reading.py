@@ -14,7 +14,7 @@ from ecgtrace.layout.regions import LeadRegion, RasterLayout
 from ecgtrace.layout.rows import Row
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
 from ecgtrace.page_reading.axis import column_origins, place_leads
-from ecgtrace.page_reading.calibrate import calibrate, find_pulses
+from ecgtrace.page_reading.calibrate import calibrate, find_pulses, to_zero_lines
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead, on_axis, read_lead
 from ecgtrace.page_reading.left_over import unread_ink_mm
@@ -200,6 +200,18 @@ def test_parts_of_pulses_do_not_count_among_whole_ones():
         assert found.gain_mm_per_mv == gain
         assert not doubts
     assert "several gains" in calibrate(SHEET, (five, ten), NO_CHOICE)[1][0]
+
+
+def test_pulses_are_measured_from_their_top_to_their_row():
+    """Of each a part is missing; rows 12 mm apart, 20 mm/mV: a top lies over two zero lines."""
+    zero_lines = [40.0, 52.0, 64.0]
+    parts = [
+        Pulse(10.0, 15.0, zero - 20 + mm, mm, 5.0) for zero, mm in zip(zero_lines, (4, 6, 7), strict=True)
+    ]
+    assert [pulse.height for pulse in to_zero_lines(parts, zero_lines)] == [20, 20, 20]
+    found, doubts, _ = calibrate(SHEET, parts, NO_CHOICE, "", zero_lines)
+    assert found.gain_mm_per_mv == 20 and not any("gain" in doubt for doubt in doubts)
+    assert not to_zero_lines(parts[:1], [35.0])  # 15 mm are no gain of a recorder
 
 
 def test_without_a_pulse_speed_and_gain_are_a_doubt():

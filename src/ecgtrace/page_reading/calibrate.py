@@ -7,8 +7,10 @@ import numpy as np
 from scipy import ndimage
 
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.reading import GAINS_MM_PER_MV
 from ecgtrace.recording import Calibration
 from ecgtrace.sheet import Sheet
+from ecgtrace.units import GAIN_MM_PER_MV
 from ecgtrace.vector.calibration import PaperChoice, find_calibration
 from ecgtrace.vector.grid import PaperScale
 from ecgtrace.vector.lines import Pulse
@@ -18,6 +20,7 @@ _TOLERANCE = 0.12  # two pixels of the maps in 5 mm; gains and speeds are apart 
 _LEAST_MM = (1.5, 1.8)  # width and height of what can be a pulse: 0.2 s at 12.5 mm/s, 1 mV at 2.5 mm/mV
 # A narrower pulse is one of less than 0.2 s far more often than it is 12.5 mm/s.
 _SPEEDS_MM_PER_S = (25.0, 50.0)
+_ZERO_MM = 0.8  # of the maps' zero lines
 _SEVERAL = 3  # pulses; of two that differ none can be told to be whole
 _THICK_MM = 0.5  # of a line: what is thicker on the maps is a full block
 
@@ -54,6 +57,38 @@ def find_pulses(maps: PageMaps) -> list[Pulse]:
     return pulses
 
 
+def to_zero_lines(pulses: Sequence[Pulse], zero_lines_mm: Sequence[float]) -> list[Pulse]:
+    """
+    Measure pulses from their top to the zero line that they stand on, where this is a gain of recorders.
+
+    Of a pulse that waves of its row or the pulse above touch, the lower part may be missing; its top is not.
+    Where rows are close, a top may lie over several zero lines: the gain that fits most pulses counts.
+
+    Parameters
+    ----------
+    pulses : sequence of Pulse
+        In mm.
+    zero_lines_mm : sequence of float
+        Of the rows.
+
+    Returns
+    -------
+    list of Pulse
+        Those that fit, with their heights; none where fewer than half of them fit any gain.
+    """
+    best: list[Pulse] = []
+    for gain in sorted(GAINS_MM_PER_MV, key=lambda value: abs(value - GAIN_MM_PER_MV)):
+        fitting = []
+        for pulse in pulses:
+            top = pulse.base_y - pulse.height
+            fits = [zero - top for zero in zero_lines_mm if abs(zero - top - gain) <= _ZERO_MM]
+            if fits:
+                fitting.append(replace(pulse, height=min(fits, key=lambda height: abs(height - gain))))
+        if len(fitting) > len(best):
+            best = fitting
+    return best if 2 * len(best) >= len(pulses) else []
+
+
 def whole(pulses: Sequence[Pulse]) -> list[Pulse]:
     """
     Return the pulses that were found whole.
@@ -69,7 +104,11 @@ def whole(pulses: Sequence[Pulse]) -> list[Pulse]:
 
 
 def calibrate(
-    sheet: Sheet, pulses_mm: Sequence[Pulse], given: PaperChoice, text: str = ""
+    sheet: Sheet,
+    pulses_mm: Sequence[Pulse],
+    given: PaperChoice,
+    text: str = "",
+    zero_lines_mm: Sequence[float] = (),
 ) -> tuple[Calibration, list[str], list[str]]:
     """
     Decide on speed and gain, as on a page of vectors (`vector.calibration.find_calibration`).
@@ -82,6 +121,8 @@ def calibrate(
     given : PaperChoice
     text : str, optional
         What is printed on the page of speed and gain.
+    zero_lines_mm : sequence of float, optional
+        Of the rows.
 
     Returns
     -------
@@ -89,7 +130,13 @@ def calibrate(
         In px of the sheet; with doubts and notes. The sheet itself tells where no grid confirms its scale.
     """
     in_mm = PaperScale(1.0, 1.0, sheet.scale_from, confirmed=True)
-    found, doubts, notes = find_calibration(
-        in_mm, text, whole(pulses_mm), given, _TOLERANCE, _SPEEDS_MM_PER_S
-    )
+    pulses = whole(pulses_mm)
+    if len(pulses) < _SEVERAL or not all(_fits(pulse.height) for pulse in pulses):
+        pulses = to_zero_lines(pulses_mm, zero_lines_mm) or pulses
+    found, doubts, notes = find_calibration(in_mm, text, pulses, given, _TOLERANCE, _SPEEDS_MM_PER_S)
     return replace(found, per_mm_x=sheet.px_per_mm_x, per_mm_y=sheet.px_per_mm_y), doubts, notes
+
+
+def _fits(height_mm: float) -> bool:
+    """Tell whether a pulse is as high as a gain of recorders lets it be."""
+    return any(abs(height_mm / gain - 1) <= _TOLERANCE for gain in GAINS_MM_PER_MV)

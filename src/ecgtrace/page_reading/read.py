@@ -13,7 +13,7 @@ from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.errors import GridNotFoundError, PageError
 from ecgtrace.layout.given import told_by
 from ecgtrace.layout.regions import RasterLayout, find_regions
-from ecgtrace.page_ink.maps import PageMaps
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName, names_found
 from ecgtrace.page_ink.no_trace import without_what_is_none
 from ecgtrace.page_reading.axis import PlacedLead, place_leads
@@ -182,7 +182,8 @@ class PageReader:
             refuse_several(names)
             pulses = find_pulses(maps)
         with stage("page_text"):
-            calibrated = calibrate(sheet, pulses, given, self._scale_told(sheet, maps))
+            zero_lines_mm = [row.zero_y / MAP_PX_PER_MM for row in layout.rows]
+            calibrated = calibrate(sheet, pulses, given, self._scale_told(sheet, maps), zero_lines_mm)
         with stage("page_ink"):
             refuse_mirrored(names, partial(self._flipped_names, sheet))
         leads, lost = self._leads(sheet, maps, layout, calibrated[0], pulses)
