@@ -9,7 +9,7 @@ from ecgtrace.layout.regions import LeadRegion
 from ecgtrace.page_reading.axis import column_origins, place_leads
 from ecgtrace.page_reading.lead import ReadLead
 from ecgtrace.page_reading.row_length import origins_by_length
-from ecgtrace.page_reading.together import beats_doubts
+from ecgtrace.page_reading.together import beats_told
 from ecgtrace.types import GridScale, LeadSignal
 
 PX = 8.0
@@ -102,12 +102,25 @@ def placed(shift_s):
 
 def test_columns_beat_with_their_strip():
     """Within a tenth of a second."""
-    assert not beats_doubts(placed(0.0), 500.0)
+    assert beats_told(placed(0.0), 500.0) == ([], [])
 
 
 @pytest.mark.parametrize("shift_s", [-0.3, 0.2])
 def test_a_column_at_a_wrong_time_is_a_doubt(shift_s):
     """It says which, and by how much."""
-    (doubt,) = beats_doubts(placed(shift_s), 500.0)
+    (doubt,), notes = beats_told(placed(shift_s), 500.0)
+    assert not notes
     assert "column 3" in doubt and f"{abs(shift_s) * 1000:.0f} ms" in doubt
     assert ("late" if shift_s > 0 else "early") in doubt
+
+
+def test_columns_that_show_the_same_seconds_are_noted():
+    """As some recorders print them: each column shows the first seconds of the strip."""
+    leads = [lead(3, 0, BEGIN, 0.0, 9.998, strip=True)]
+    for column in range(4):
+        begin = BEGIN + column * 2.5 * PER_S
+        until = np.inf if column == 3 else begin + 2.5 * PER_S
+        leads += [lead(row, column, begin, 0.0, 2.498, until) for row in range(3)]
+    doubts, notes = beats_told(place_leads(leads, PX, 25.0, 500.0), 500.0)
+    assert not doubts
+    assert notes == ["by their beats, columns 2, 3, 4 show the same seconds as the first"]

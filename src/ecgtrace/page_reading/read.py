@@ -28,7 +28,7 @@ from ecgtrace.page_reading.lines import without_lines
 from ecgtrace.page_reading.mirror import refuse_mirrored
 from ecgtrace.page_reading.no_grid import sheet_by_pulses
 from ecgtrace.page_reading.strips import name_strips
-from ecgtrace.page_reading.together import beats_doubts
+from ecgtrace.page_reading.together import beats_told
 from ecgtrace.page_reading.unnamed import name_unnamed
 from ecgtrace.page_reading.upright import upright
 from ecgtrace.page_reading.whole import grid_of_halves, refuse_several, whole_doubts
@@ -279,7 +279,7 @@ def assemble(
     placed, layout, rows_doubts = join_rows(placed, layout, sheet.px_per_mm_x)
     placed, strip_notes = name_strips(placed)
     placed, layout = name_unnamed(placed, layout, fs_hz)
-    rows_doubts = [*rows_doubts, *beats_doubts(placed, fs_hz)]
+    apart, same = beats_told(placed, fs_hz)
     by_name: dict[str, list[PlacedLead]] = {}
     unknown = count(1)
     for part in sorted(placed, key=lambda part: part.start_s - part.end_s):  # the longest first
@@ -294,8 +294,8 @@ def assemble(
         layout.name,
         calibration,
         tuple(checks),
-        tuple(dict.fromkeys((*sheet.doubts, *layout.doubts, *rows_doubts, *paper_doubts, *doubts))),
-        tuple(dict.fromkeys((*sheet.notes, *layout.notes, *paper_notes, *strip_notes))),
+        tuple(dict.fromkeys((*sheet.doubts, *layout.doubts, *rows_doubts, *apart, *paper_doubts, *doubts))),
+        tuple(dict.fromkeys((*sheet.notes, *layout.notes, *paper_notes, *strip_notes, *same))),
         method=METHOD,
         unit="px",
     )
