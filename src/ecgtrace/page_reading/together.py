@@ -53,9 +53,7 @@ def beats_told(leads: Sequence[PlacedLead], fs_hz: float) -> tuple[list[str], li
             same.append(str(number))
             continue
         apart_s = max(alike, key=lambda lag_s: alike[lag_s])
-        if alike[apart_s] >= max(_STEP_S = 0.004
-_MEETS = 0.5  # correlation of beats that are the same
-_ALIKE, _TIMES * meets):
+        if alike[apart_s] >= max(_ALIKE, _TIMES * meets):
             late = "late" if apart_s > 0 else "early"
             told = f"the beats of column {number} come {abs(apart_s) * 1000:.0f} ms {late}"
             doubts.append(f"{told} against the strip")
