@@ -6,14 +6,18 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
+from ecgtrace.digitization.pace import pace
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.reading import GAINS_MM_PER_MV
-from ecgtrace.recording import Calibration
+from ecgtrace.recording import Calibration, RecordedLead
 from ecgtrace.sheet import Sheet
-from ecgtrace.units import GAIN_MM_PER_MV
-from ecgtrace.vector.calibration import PaperChoice, find_calibration
+from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S
+from ecgtrace.vector.calibration import ASSUMED, PaperChoice, find_calibration
 from ecgtrace.vector.grid import PaperScale
 from ecgtrace.vector.lines import Pulse
+
+# With doubts and notes.
+Calibrated = tuple[Calibration, Sequence[str], Sequence[str]]
 
 _SURE = 0.5
 _TOLERANCE = 0.12  # two pixels of the maps in 5 mm; gains and speeds are apart by factors of two
@@ -109,7 +113,7 @@ def calibrate(
     given: PaperChoice,
     text: str = "",
     zero_lines_mm: Sequence[float] = (),
-) -> tuple[Calibration, list[str], list[str]]:
+) -> Calibrated:
     """
     Decide on speed and gain, as on a page of vectors (`vector.calibration.find_calibration`).
 
@@ -135,6 +139,36 @@ def calibrate(
         pulses = to_zero_lines(pulses_mm, zero_lines_mm) or pulses
     found, doubts, notes = find_calibration(in_mm, text, pulses, given, _TOLERANCE, _SPEEDS_MM_PER_S)
     return replace(found, per_mm_x=sheet.px_per_mm_x, per_mm_y=sheet.px_per_mm_y), doubts, notes
+
+
+def at_double_speed(calibrated: Calibrated, leads: Sequence[RecordedLead]) -> Calibrated | None:
+    """
+    Take twice the usual speed where nothing on the page tells it and no heart beats as at the usual one.
+
+    Parameters
+    ----------
+    calibrated : Calibrated
+        What the leads were read with.
+    leads : sequence of RecordedLead
+
+    Returns
+    -------
+    Calibrated or None
+        None where the speed is told, or plausible.
+    """
+    found, doubts, notes = calibrated
+    if found.speed_from != ASSUMED or not leads:
+        return None
+    beats = pace([lead.signal.amplitude_mv for lead in leads], leads[0].signal.fs_hz)
+    if beats is None or not beats.is_half:
+        return None
+    twice = 2 * PAPER_SPEED_MM_PER_S
+    told = (
+        f"the speed is not on the page; {twice:g} mm/s was taken: at {PAPER_SPEED_MM_PER_S:g} mm/s the heart "
+        f"would beat {beats.rate_bpm:.0f} times a minute, {beats.qrs_s * 1000:.0f} ms long each"
+    )
+    others = [doubt for doubt in doubts if not doubt.startswith("the speed is not on the page")]
+    return replace(found, speed_mm_per_s=twice), [*others, told], notes
 
 
 def _fits(height_mm: float) -> bool:

@@ -17,7 +17,7 @@ from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName, names_found
 from ecgtrace.page_ink.no_trace import without_what_is_none
 from ecgtrace.page_reading.axis import PlacedLead, place_leads
-from ecgtrace.page_reading.calibrate import calibrate, find_pulses
+from ecgtrace.page_reading.calibrate import Calibrated, at_double_speed, calibrate, find_pulses
 from ecgtrace.page_reading.continued import join_rows
 from ecgtrace.page_reading.heart import heart_doubt, require_heart
 from ecgtrace.page_reading.judge import judged_page
@@ -186,16 +186,29 @@ class PageReader:
             calibrated = calibrate(sheet, pulses, given, self._scale_told(sheet, maps), zero_lines_mm)
         with stage("page_ink"):
             refuse_mirrored(names, partial(self._flipped_names, sheet))
-        leads, lost = self._leads(sheet, maps, layout, calibrated[0], pulses)
-        if not leads:
-            raise PageError("traces were found, but none could be read: " + "; ".join(lost))
-        unread_mm = unread_ink_mm(maps, leads)
-        recording = assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
+        recording = self._recording(sheet, maps, layout, calibrated, pulses)
+        faster = at_double_speed(calibrated, recording.leads)
+        if faster is not None:
+            recording = self._recording(sheet, maps, layout, faster, pulses)
         speed = recording.calibration.speed_mm_per_s
         assert speed is not None
         doubts, notes = whole_doubts(sheet, maps, layout, image.shape[:2], speed)
         doubts += filter(None, [heart_doubt(recording.leads)])
         return replace(recording, doubts=(*doubts, *recording.doubts), notes=(*recording.notes, *notes))
+
+    def _recording(
+        self,
+        sheet: Sheet,
+        maps: PageMaps,
+        layout: RasterLayout,
+        calibrated: Calibrated,
+        pulses: Sequence[Pulse],
+    ) -> Recording:
+        leads, lost = self._leads(sheet, maps, layout, calibrated[0], pulses)
+        if not leads:
+            raise PageError("traces were found, but none could be read: " + "; ".join(lost))
+        unread_mm = unread_ink_mm(maps, leads)
+        return assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
 
     def _glance(self, sheet: Sheet) -> tuple[Sheet, PageMaps, str]:
         up = upright(sheet, self._look, self._letters)
@@ -257,7 +270,7 @@ def assemble(
     sheet: Sheet,
     layout: RasterLayout,
     leads: Sequence[ReadLead],
-    calibrated: tuple[Calibration, Sequence[str], Sequence[str]],
+    calibrated: Calibrated,
     lost: Sequence[str],
     unread_mm: Sequence[float],
     fs_hz: float,

@@ -12,6 +12,7 @@ from ecgtrace.vector.grid import PaperScale
 from ecgtrace.vector.lines import Pulse
 from ecgtrace.vector.printed import gains_mm_per_mv, speeds_mm_per_s
 
+ASSUMED = "assumed"  # where nothing tells a speed or a gain
 _PULSE_MV = 1.0  # of every recorder
 _PULSE_S = 0.2  # of most
 _PULSE = 0.03  # share of a gain, of a speed
@@ -127,7 +128,7 @@ def _decide(
         return float(given), "option"
     if not told:
         doubts.append(f"the {what} is not on the page; {usual:g} {unit} was taken")
-        return usual, "assumed"
+        return usual, ASSUMED
     source, values = told[0]
     value = values[0]
     if len(values) > 1:
