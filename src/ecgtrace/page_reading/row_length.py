@@ -10,6 +10,7 @@ from ecgtrace.page_reading.lead import ReadLead
 _ROW_MM = 250.0  # 10 s at 25 mm/s, 5 s at 50 mm/s
 _LAST_S = 0.006  # the last sample lies 2 ms before the end of what is drawn at 500 Hz, 10 ms at 100 Hz
 _APART_MM = 1.0  # rows that begin together do so within the width of a line
+_TOGETHER_MM = 0.4  # as `leads` has it for the ends of a column
 _EXACT_MM = 0.5  # where rows begin is known as exactly, if nothing hides it
 _HIDDEN_MM = 9.0  # a name of three large letters over the begin of a trace
 _FOOT_MM = 4.0  # the foot of a pulse that was taken for the trace, or the other way round
@@ -44,19 +45,26 @@ def origins_by_length(
     columns = sorted({lead.region.column for lead in leads})
     first = [lead for lead in leads if lead.region.column == columns[0]]
     lasts = [lead for lead in leads if np.isinf(lead.region.until)]
-    strips = _end_px([lead for lead in lasts if lead.region.column == columns[0]], per_s)
+    strips = _end_px(
+        [lead for lead in lasts if lead.region.column == columns[0]], per_s, _TOGETHER_MM * px_per_mm
+    )
     row_px = _ROW_MM * px_per_mm - _LAST_S * per_s
     hidden = _is_hidden(first, px_per_mm)
+    apart = _TOGETHER_MM * px_per_mm
     origin, is_told = seen_px, False
-    end = _end_px(lasts, per_s) if strips is None and hidden else strips
-    if end is not None and not any(lead.pulse_behind for lead in lasts):
+    if strips is None and hidden and len(columns) > 1:  # how much paper is bare between columns is not known
+        shared = _outermost([-lead.start_px for lead in first], apart)
+        if shared is not None and -shared <= seen_px:
+            origin, is_told = -shared, True
+    end = _end_px(lasts, per_s, apart) if strips is None and hidden else strips
+    if end is not None and not is_told and not any(lead.pulse_behind for lead in lasts):
         begin = end - row_px
         reach = (_HIDDEN_MM if hidden else _FOOT_MM) * px_per_mm
         is_told = seen_px - reach <= begin <= seen_px + _FOOT_MM * px_per_mm
         if is_told and abs(begin - seen_px) > _EXACT_MM * px_per_mm:
             origin = begin
     told = {columns[0]: origin} if is_told else {}
-    end = _end_px([lead for lead in lasts if lead.region.column == columns[-1]], per_s)
+    end = _end_px([lead for lead in lasts if lead.region.column == columns[-1]], per_s, apart)
     if len(columns) == 1 or end is None:
         return told
     if strips is not None:  # as long as the columns without the paper between them
@@ -73,9 +81,24 @@ def origins_by_length(
     return {column: origin + number * step for number, column in enumerate(columns)}
 
 
-def _end_px(leads: Sequence[ReadLead], per_s: float) -> float | None:
-    """Return where leads end that end together; None without any."""
-    return float(np.median([lead.last_px(per_s) for lead in leads])) if leads else None
+def _end_px(leads: Sequence[ReadLead], per_s: float, apart_px: float) -> float | None:
+    """Return where leads end that end together; None where they do not."""
+    return _outermost([lead.last_px(per_s) for lead in leads], apart_px)
+
+
+def _outermost(places_px: Sequence[float], apart_px: float) -> float | None:
+    """
+    Return the farthest of several places that two of them share: what is hidden shortens a trace.
+
+    Of one place it is that; None where no two are near each other.
+    """
+    ordered = sorted(places_px, reverse=True)
+    if len(ordered) == 1:
+        return ordered[0]
+    for first, second in pairwise(ordered):
+        if first - second <= apart_px:
+            return (first + second) / 2
+    return None
 
 
 def _is_hidden(first: Sequence[ReadLead], px_per_mm: float) -> bool:
