@@ -20,6 +20,7 @@ _ALIKE_MM = 4.0  # rows begin and end so near to each other
 _SPACED = (0.75, 1.25)  # of the usual distance of rows
 _COLUMN_MM = 5.0  # names of a column begin at one place
 _PIECE = 0.35  # of the usual ink along a row: what has less, and no name, is a piece
+_TOO_NEAR = 0.5  # of the distance of rows: what stands so near to a row is no row of its own
 _ROWS = 3  # tell what is usual
 _LEAST_MM = 1.0  # along x: shorter ones are specks, and steep waves that reach far from their row
 _TOUCH_MM = 1.5  # from a piece to the trace that it belongs to
@@ -85,7 +86,13 @@ def without_pieces(rows: Sequence[Row], names: Sequence[FoundName], maps: PageMa
     lengths = np.array([row.inked.sum() for row in rows])
     usual = float(np.median(lengths))
     named = names_of_rows(names, rows, MAP_PX_PER_MM)
-    is_piece = [length < _PIECE * usual and not own for length, own in zip(lengths, named, strict=True)]
+    short = lengths < _PIECE * usual
+    long = np.array([row.zero_y for row in rows])[~short]
+    near = _TOO_NEAR * float(np.median(np.diff(long))) if len(long) > 1 else 0.0
+    is_piece = [
+        is_short and (not own or np.abs(long - row.zero_y).min() < near)
+        for is_short, own, row in zip(short, named, rows, strict=True)
+    ]
     kept = [row for row, piece in zip(rows, is_piece, strict=True) if not piece]
     if len(kept) < 2:
         return list(rows)

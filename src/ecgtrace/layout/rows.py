@@ -26,6 +26,7 @@ _SHORTEST_MM = 12.0  # of ink along x that makes a row; half a second
 _FARTHEST_MM = 6.0  # of a vote from its row
 _ONE_ROW = 0.7  # of the usual distance of rows: columns of one row may stand at different heights
 _STRAIGHT_MM, _MOST = 0.9, 95.0  # of most columns of a rule; waves of a lead fill more of its columns
+_SAME = 0.35  # of it: a row on paper that is bent
 _BOTH = 0.1  # of the shorter one's columns
 
 
@@ -116,7 +117,7 @@ def find_rows(maps: PageMaps) -> list[Row]:
 
 
 def _joined(rows: list[Row]) -> list[Row]:
-    """Join neighbours that are one row: closer than rows are, and nowhere one above the other."""
+    """Join neighbours that are one row: closer than rows are and nowhere one above the other, or far closer."""
     if len(rows) < 3:
         return rows
     gap = float(np.median(np.diff([row.zero_y for row in rows])))
@@ -124,7 +125,8 @@ def _joined(rows: list[Row]) -> list[Row]:
     for row in rows[1:]:
         last = joined[-1]
         both = (row.inked & last.inked).sum() / min(row.inked.sum(), last.inked.sum())
-        if row.zero_y - last.zero_y < _ONE_ROW * gap and both < _BOTH:
+        apart = row.zero_y - last.zero_y
+        if apart < _SAME * gap or (apart < _ONE_ROW * gap and both < _BOTH):
             joined[-1] = Row((row.zero_y + last.zero_y) / 2, row.ink | last.ink)
         else:
             joined.append(row)

@@ -51,6 +51,9 @@ def origins_by_length(
     row_px = _ROW_MM * px_per_mm - _LAST_S * per_s
     hidden = _is_hidden(first, px_per_mm)
     apart = _TOGETHER_MM * px_per_mm
+    last = _end_px([lead for lead in lasts if lead.region.column == columns[-1]], per_s, apart)
+    if last is not None and abs(last - seen_px - row_px) <= apart:
+        return dict.fromkeys(columns, seen_px)
     origin, is_told = seen_px, False
     if strips is None and hidden and len(columns) > 1:  # how much paper is bare between columns is not known
         shared = _outermost([-lead.start_px for lead in first], apart)
@@ -64,13 +67,12 @@ def origins_by_length(
         if is_told and abs(begin - seen_px) > _EXACT_MM * px_per_mm:
             origin = begin
     told = {columns[0]: origin} if is_told else {}
-    end = _end_px([lead for lead in lasts if lead.region.column == columns[-1]], per_s, apart)
-    if len(columns) == 1 or end is None:
+    if len(columns) == 1 or last is None:
         return told
     if strips is not None:  # as long as the columns without the paper between them
-        bare_mm = (end - strips) / px_per_mm / (len(columns) - 1)
+        bare_mm = (last - strips) / px_per_mm / (len(columns) - 1)
     else:
-        bare_mm = (end - origin - row_px) / px_per_mm / (len(columns) - 1)
+        bare_mm = (last - origin - row_px) / px_per_mm / (len(columns) - 1)
         # A name in a gap may be read as the end of the trace before it: one gap that is seen whole is enough.
         away_mm = np.abs(np.subtract(_gaps_mm(leads, columns, px_per_mm, per_s), bare_mm)).min()
         if hidden != is_told or (not hidden and away_mm > _ALIKE_MM):
