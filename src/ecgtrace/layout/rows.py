@@ -117,7 +117,7 @@ def find_rows(maps: PageMaps) -> list[Row]:
 
 
 def _joined(rows: list[Row]) -> list[Row]:
-    """Join neighbours that are one row: closer than rows are, and one nowhere above the other; or far closer."""
+    """Join neighbours that are one row: closer than rows are and not one above the other, or far closer."""
     if len(rows) < 3:
         return rows
     gap = float(np.median(np.diff([row.zero_y for row in rows])))

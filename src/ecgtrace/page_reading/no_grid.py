@@ -55,6 +55,9 @@ def sheet_by_pulses(
         With doubts; None where no pulse tells.
     """
     px_per_mm = max(image.shape[:2]) / _LONG_MM
+    # A picture that shows no pulse any way up is not looked at by networks, which takes seconds.
+    if not any(square_pulses(np.ascontiguousarray(np.rot90(image, turns)), px_per_mm) for turns in range(4)):
+        return None
     guess = Sheet(image, px_per_mm, px_per_mm, PlaneMap.identity(), 0.0, float("nan"), "a guess", False)
     sheet, maps, text = look(guess)
     rows = find_rows(maps)
