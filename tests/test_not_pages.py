@@ -198,15 +198,25 @@ def test_names_that_can_be_read_in_a_mirror_alone(axis):
         asked.append(seen)
         return maps_with(names_of_page(score=0.6) if np.array_equal(seen, there) else alike)
 
-    flipped = partial(PageReader(network, None)._flipped_names, sheet_of(image))
+    flipped = partial(PageReader(network, None)._flipped, sheet_of(image))
     with pytest.raises(PageError, match="mirror image"):
-        refuse_mirrored(alike, flipped)
+        refuse_mirrored(alike, flipped, lambda: (0.0, 0.0))
     assert asked
     asked.clear()
-    refuse_mirrored(names_of_page(score=0.6), flipped)
+    refuse_mirrored(names_of_page(score=0.6), flipped, lambda: (0.0, 0.0))
     assert not asked  # enough names were read
-    refuse_mirrored(alike, lambda _: alike)
-    refuse_mirrored([], lambda _: alike)
+    refuse_mirrored(alike, lambda _: (alike, (0.0, 0.0)), lambda: (0.0, 0.0))
+    refuse_mirrored([], lambda _: (alike, (0.0, 0.0)), lambda: (0.0, 0.0))
+
+
+def test_print_that_cannot_be_read_tells_a_mirror_image():
+    """Where as many names are read by chance as a page may have; not where a page has no other print."""
+    some, more = names_of_page(score=0.5), names_of_page(score=0.7)
+    with pytest.raises(PageError, match="mirror image"):
+        refuse_mirrored(some, lambda axis: (more if axis else some, (48.0, 50.0)), lambda: (18.0, 45.0))
+    refuse_mirrored(some, lambda _: (more, (48.0, 50.0)), lambda: (40.0, 45.0))
+    refuse_mirrored(some, lambda _: (more, (12.0, 12.0)), lambda: (2.0, 10.0))
+    refuse_mirrored(names_of_page(score=0.9), lambda _: (more, (48.0, 50.0)), lambda: (18.0, 45.0))
 
 
 def test_a_name_read_again_and_again_counts_once():

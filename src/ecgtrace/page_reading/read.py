@@ -25,7 +25,7 @@ from ecgtrace.page_reading.lead import ReadLead
 from ecgtrace.page_reading.leads import read_leads
 from ecgtrace.page_reading.left_over import unread_ink_mm
 from ecgtrace.page_reading.lines import without_lines
-from ecgtrace.page_reading.mirror import refuse_mirrored
+from ecgtrace.page_reading.mirror import Letters, refuse_mirrored
 from ecgtrace.page_reading.no_grid import sheet_by_pulses
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.page_reading.together import beats_told
@@ -95,8 +95,8 @@ class TextOf(Protocol):
         """Return what a line says, and the mean score of its letters."""
         ...
 
-    def legible(self, lines: Sequence[NDArray[np.uint8]]) -> float:
-        """Return how many letters can be read beyond doubt."""
+    def legible(self, lines: Sequence[NDArray[np.uint8]]) -> tuple[float, float]:
+        """Return how many letters can be read beyond doubt, and of how many."""
         ...
 
 
@@ -172,7 +172,7 @@ class PageReader:
                     raise grid_of_halves(image, find_sheet, error) from None
                 found = by_pulses
         with stage("page_ink"):
-            up = upright(found, self._look, self._letters)
+            up = upright(found, self._look, lambda *seen: self._letters(*seen)[0])
             sheet, maps, names = up.sheet, without_what_is_none(up.maps), up.names
         with stage("layout"):
             layout = find_regions(maps, names, given.layout, given.leads)
@@ -185,7 +185,7 @@ class PageReader:
             zero_lines_mm = [row.zero_y / MAP_PX_PER_MM for row in layout.rows]
             calibrated = calibrate(sheet, pulses, given, self._scale_told(sheet, maps), zero_lines_mm)
         with stage("page_ink"):
-            refuse_mirrored(names, partial(self._flipped_names, sheet))
+            refuse_mirrored(names, partial(self._flipped, sheet), lambda: self._letters(up.sheet, up.maps))
         recording = self._recording(sheet, maps, layout, calibrated, pulses)
         faster = at_double_speed(calibrated, recording.leads)
         if faster is not None:
@@ -211,7 +211,7 @@ class PageReader:
         return assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
 
     def _glance(self, sheet: Sheet) -> tuple[Sheet, PageMaps, str]:
-        up = upright(sheet, self._look, self._letters)
+        up = upright(sheet, self._look, lambda *seen: self._letters(*seen)[0])
         return up.sheet, up.maps, self._scale_told(up.sheet, up.maps)
 
     def _look(self, sheet: Sheet) -> tuple[PageMaps, list[FoundName]]:
@@ -219,14 +219,15 @@ class PageReader:
         names = self._names(sheet, maps)
         return maps, names if self.text is None else read_again(names, sheet.image, maps, self.text.read)
 
-    def _letters(self, sheet: Sheet, maps: PageMaps) -> float:
+    def _letters(self, sheet: Sheet, maps: PageMaps) -> Letters:
         if self.text is None:
-            return 0.0
+            return 0.0, 0.0
         return self.text.legible(cut_lines(sheet.image, longest(lines_of_text(maps)), maps))
 
-    def _flipped_names(self, sheet: Sheet, axis: int) -> list[FoundName]:
+    def _flipped(self, sheet: Sheet, axis: int) -> tuple[list[FoundName], Letters]:
         flipped = replace(sheet, image=np.ascontiguousarray(np.flip(sheet.image, axis)))
-        return self._names(flipped, self.network(flipped.image, sheet.px_per_mm_x, sheet.px_per_mm_y))
+        maps = self.network(flipped.image, sheet.px_per_mm_x, sheet.px_per_mm_y)
+        return self._names(flipped, maps), self._letters(flipped, maps)
 
     def _names(self, sheet: Sheet, maps: PageMaps) -> list[FoundName]:
         if self.names is None:

@@ -8,10 +8,10 @@ import numpy as np
 from ecgtrace.layout.rows import find_rows
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
-from ecgtrace.page_reading.mirror import names_score
+from ecgtrace.page_reading.mirror import names_score, plain_score
 from ecgtrace.sheet import Sheet
 
-_NAMES_SURE = 3.0  # `names_score` at which a page is upright, and no other turn is tried
+_NAMES_SURE = 3.0  # `plain_score` at which a page is upright, and no other turn is tried
 # Letters that can be read. Of drawn pages 7 to 190 were the right way up, 0 to 4 upside down.
 _LEAST_LETTERS, _TIMES = 5.0, 3.0
 
@@ -56,7 +56,7 @@ def upright(
         return Turned(turned, *look(turned))
 
     first = seen(0)
-    if names_score(first.names) >= _NAMES_SURE:
+    if plain_score(first.names) >= _NAMES_SURE:
         return first
     across = seen(1)
     lies = row_length_mm(first.maps) >= row_length_mm(across.maps)

@@ -58,9 +58,10 @@ class TextRecognizer:
             text, score = self.read(line)
             yield text if score >= _LEAST_SCORE else ""
 
-    def legible(self, lines: Sequence[NDArray[np.uint8]]) -> float:
-        """Return how many letters can be read beyond doubt: upside down there are few."""
-        return float(sum(len(text) for text, score in map(self.read, lines) if score >= _SURE_SCORE))
+    def legible(self, lines: Sequence[NDArray[np.uint8]]) -> tuple[float, float]:
+        """Return how many letters can be read beyond doubt, and of how many; upside down few can."""
+        read = [(len(text), score) for text, score in map(self.read, lines)]
+        return float(sum(n for n, score in read if score >= _SURE_SCORE)), float(sum(n for n, _ in read))
 
     @property
     def model(self) -> str:
