@@ -232,6 +232,8 @@ def test_the_wheel_has_what_the_command_reads_and_nothing_else(tmp_path):
         "ecgtrace/data/example.png",
         "ecgtrace/records/data/sample.npz",
         "ecgtrace/segmentation/data/unet.safetensors",
+        "ecgtrace/page_text/data/ppocrv4_rec.onnx",
+        "ecgtrace/page_text/data/NOTICE",
     }
     assert names == code | conf | data
     assert digitize == (ROOT / "conf" / "digitize.yaml").read_bytes()
