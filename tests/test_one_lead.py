@@ -8,9 +8,11 @@ import pytest
 from ecgtrace.crops.drawn_pages import page_signals
 from ecgtrace.digitization.rhythm import RowsRhythm, rows_rhythm
 from ecgtrace.layout.one_lead import sole_name
-from ecgtrace.layout.regions import find_regions
+from ecgtrace.layout.regions import LeadRegion, find_regions
 from ecgtrace.page_ink.maps import NAME_CLASSES, PageMaps
 from ecgtrace.page_ink.names import names_found
+from ecgtrace.page_reading.axis import PlacedLead
+from ecgtrace.page_reading.continued import _row_times
 from ecgtrace.page_reading.lead import ReadLead, to_sheet
 from ecgtrace.page_reading.read import assemble
 from ecgtrace.pages.page_design import PageDesign
@@ -243,3 +245,17 @@ def test_one_row_of_four_may_be_spoilt():
     rows[0] = rows[0] + moving
     found = rows_rhythm(rows, FS_HZ)
     assert found.alike and found.apart
+
+
+def test_the_foot_of_a_pulse_makes_no_row_longer():
+    """Rows of ten seconds of which two were read from 1 mm before the others on."""
+
+    def part(row, start_s):
+        values = np.sin(np.arange(round((9.994 - start_s) * FS_HZ)))
+        region = LeadRegion("II", row, 0, 100.0 + start_s * 25 * PX, 100.0 + 9.994 * 25 * PX, 0, 10, 5)
+        signal = LeadSignal(values, FS_HZ, np.ones(len(values)), SCALE, np.full(4000, 5.0), start_px=0.0)
+        return PlacedLead(ReadLead(region, signal, 100, 0), signal, start_s, 9.994)
+
+    rows = {row: part(row, start_s) for row, start_s in enumerate((0.0, -0.038, 0.0, -0.028))}
+    starts = [time.start_s for time in _row_times(rows, 4, 0.016, FS_HZ)]
+    assert starts == pytest.approx([0.0, 10.0, 20.0, 30.0])

@@ -70,7 +70,7 @@ def find_breaks(
         found if found.evidence else replace(found, x=x) for found, x in zip(breaks, equal, strict=True)
     ]
     if np.ptp(widths) <= _EQUAL_MM:
-        told = "columns were told by names, and are equal: no bars part them"
+        told = "columns were told by names, and are equal: no bars between them were found"
         return breaks, [], [told]
     told = "columns were told by names near equal parts, which were taken: they may begin elsewhere"
     return breaks, [told], []

@@ -116,7 +116,8 @@ def _row_times(by_row: Mapping[int, PlacedLead], n_rows: int, near_s: float, fs_
     """
     Give each row its time, whether it was read or not.
 
-    Rows begin and end together, but for the last, and for one that begins behind a pulse. As columns, they
+    Rows begin and end together, but for the last, and for one that begins behind a pulse; none begins before
+    the others: what lies there is the foot of a pulse. As columns, they
     are of whole tenths of a second where they nearly are, and their last sample lies one before the next row.
     """
     usual_s = float(np.median([part.end_s for part in list(by_row.values())[:-1]]))
@@ -124,7 +125,7 @@ def _row_times(by_row: Mapping[int, PlacedLead], n_rows: int, near_s: float, fs_
     at_s = 0.0
     for row in range(n_rows):
         part = by_row.get(row)
-        left_s = 0.0 if part is None or abs(part.start_s) <= near_s else part.start_s
+        left_s = 0.0 if part is None or part.start_s <= near_s else part.start_s
         right_s = usual_s if part is None or abs(part.end_s - usual_s) <= near_s else part.end_s
         times.append(_RowTime(left_s, right_s, at_s))
         at_s += whole_tenths(right_s - left_s) or right_s - left_s + 1 / fs_hz
