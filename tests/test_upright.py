@@ -44,7 +44,7 @@ def look_at(up: int, names=(), spurious=()):
         return (LONG if lies else SHORT), found
 
     def letters(sheet, maps):
-        return 40.0 if round(-sheet.turn_deg / 90) % 4 == up else 2.0
+        return (40.0, 42.0) if round(-sheet.turn_deg / 90) % 4 == up else (2.0, 12.0)
 
     return look, letters, seen
 
@@ -64,13 +64,30 @@ def test_spurious_names_turn_no_page(up):
 
 def test_names_tell_where_nothing_else_is_printed():
     look, _, _ = look_at(2, [("V1", 0.9), ("V2", 0.9)], [("I", 0.9)])
-    assert upright(SHEET, look, lambda sheet, maps: 0.0).sheet.turn_deg == pytest.approx(180, abs=360.1)
-    assert round(upright(SHEET, look, lambda sheet, maps: 0.0).sheet.turn_deg / 90) % 4 == 2
+    assert upright(SHEET, look, lambda sheet, maps: (0.0, 0.0)).sheet.turn_deg == pytest.approx(
+        180, abs=360.1
+    )
+    assert round(upright(SHEET, look, lambda sheet, maps: (0.0, 0.0)).sheet.turn_deg / 90) % 4 == 2
+
+
+def test_names_that_look_alike_upside_down_turn_no_page():
+    """I, II and III are read a little better the wrong way up."""
+    look, _, _ = look_at(
+        0, [("I", 0.98), ("II", 0.97), ("III", 0.98)], [("I", 0.99), ("II", 0.99), ("III", 0.99)]
+    )
+    assert upright(SHEET, look, lambda sheet, maps: (0.0, 0.0)).sheet is SHEET
 
 
 def test_a_page_whose_names_can_be_read_is_looked_at_once():
     look, letters, seen = look_at(0, [("V1", 1.0), ("V2", 1.0), ("aVR", 1.0)])
     assert upright(SHEET, look, letters).sheet is SHEET
+    assert seen == [0]
+
+
+def test_print_that_can_be_read_is_upright_whatever_rows_say():
+    """Long waves are taken for rows where those of the page are short."""
+    look, _, seen = look_at(1)  # so that its rows are short as it lies
+    assert upright(SHEET, look, lambda sheet, maps: (79.0, 104.0)).sheet is SHEET
     assert seen == [0]
 
 

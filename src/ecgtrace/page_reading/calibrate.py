@@ -24,6 +24,7 @@ _TOLERANCE = 0.12  # two pixels of the maps in 5 mm; gains and speeds are apart 
 _LEAST_MM = (1.5, 1.8)  # width and height of what can be a pulse: 0.2 s at 12.5 mm/s, 1 mV at 2.5 mm/mV
 # A narrower pulse is one of less than 0.2 s far more often than it is 12.5 mm/s.
 _SPEEDS_MM_PER_S = (25.0, 50.0)
+_HIGHEST_MM = 20.0  # of a pulse by a zero line: in 40 mm there are several rows
 _ZERO_MM = 0.8  # of the maps' zero lines
 _SEVERAL = 3  # pulses; of two that differ none can be told to be whole
 _THICK_MM = 0.5  # of a line: what is thicker on the maps is a full block
@@ -81,7 +82,8 @@ def to_zero_lines(pulses: Sequence[Pulse], zero_lines_mm: Sequence[float]) -> li
         Those that fit, with their heights; none where fewer than half of them fit any gain.
     """
     best: list[Pulse] = []
-    for gain in sorted(GAINS_MM_PER_MV, key=lambda value: abs(value - GAIN_MM_PER_MV)):
+    usual = [gain for gain in GAINS_MM_PER_MV if gain <= _HIGHEST_MM]
+    for gain in sorted(usual, key=lambda value: abs(value - GAIN_MM_PER_MV)):
         fitting = []
         for pulse in pulses:
             top = pulse.base_y - pulse.height

@@ -172,7 +172,7 @@ class PageReader:
                     raise grid_of_halves(image, find_sheet, error) from None
                 found = by_pulses
         with stage("page_ink"):
-            up = upright(found, self._look, lambda *seen: self._letters(*seen)[0])
+            up = upright(found, self._look, self._letters)
             sheet, maps, names = up.sheet, without_what_is_none(up.maps), up.names
         with stage("layout"):
             layout = find_regions(maps, names, given.layout, given.leads)
@@ -211,7 +211,7 @@ class PageReader:
         return assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
 
     def _glance(self, sheet: Sheet) -> tuple[Sheet, PageMaps, str]:
-        up = upright(sheet, self._look, lambda *seen: self._letters(*seen)[0])
+        up = upright(sheet, self._look, self._letters)
         return up.sheet, up.maps, self._scale_told(up.sheet, up.maps)
 
     def _look(self, sheet: Sheet) -> tuple[PageMaps, list[FoundName]]:

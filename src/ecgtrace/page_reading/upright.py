@@ -8,12 +8,14 @@ import numpy as np
 from ecgtrace.layout.rows import find_rows
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
-from ecgtrace.page_reading.mirror import names_score, plain_score
+from ecgtrace.page_reading.mirror import Letters, names_score, plain_score
 from ecgtrace.sheet import Sheet
 
 _NAMES_SURE = 3.0  # `plain_score` at which a page is upright, and no other turn is tried
+_CLEARLY = 0.5  # of a name: a page is not turned for less, as I, II and III are read either way
 # Letters that can be read. Of drawn pages 7 to 190 were the right way up, 0 to 4 upside down.
 _LEAST_LETTERS, _TIMES = 5.0, 3.0
+_MANY_LETTERS, _LEGIBLE = 15.0, 0.6  # and most of them: upside down a quarter at the most
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +30,14 @@ class Turned:
 def upright(
     sheet: Sheet,
     look: Callable[[Sheet], tuple[PageMaps, list[FoundName]]],
-    letters: Callable[[Sheet, PageMaps], float],
+    letters: Callable[[Sheet, PageMaps], Letters],
 ) -> Turned:
     """
     Turn a sheet the right way up.
 
-    Where enough names can be read as it lies, it is. Else rows tell along which side the page runs: of a page
-    that lies on its side many short ones are found in place of a few long ones. Which end is up is told by
-    the printed lines, of which upside down hardly a letter can be read, and by names where there is no other
+    Where enough names or letters can be read as it lies, it is. Else rows tell along which side the page runs:
+    of a page that lies on its side many short ones are found in place of a few long ones. Which end is up is
+    told by the printed lines, of which upside down hardly a letter can be read, and by names where there is no other
     print: I, II and III alone look the same either way.
 
     Parameters
@@ -44,7 +46,7 @@ def upright(
     look : callable
         Maps and names of a sheet.
     letters : callable
-        How many letters can be read on a sheet.
+        How many letters can be read beyond doubt on a sheet, and how many there are.
 
     Returns
     -------
@@ -58,13 +60,17 @@ def upright(
     first = seen(0)
     if plain_score(first.names) >= _NAMES_SURE:
         return first
+    sure, every = letters(first.sheet, first.maps)
+    if sure >= max(_MANY_LETTERS, _LEGIBLE * every):
+        return first
     across = seen(1)
     lies = row_length_mm(first.maps) >= row_length_mm(across.maps)
     ends = (first, seen(2)) if lies else (across, seen(3))
-    read = [letters(end.sheet, end.maps) for end in ends]
+    read = [letters(end.sheet, end.maps)[0] for end in ends]
     if max(read) >= max(_LEAST_LETTERS, _TIMES * min(read)):
         return ends[int(np.argmax(read))]
-    return ends[int(np.argmax([names_score(end.names) for end in ends]))]
+    scores = [names_score(end.names) for end in ends]
+    return ends[int(scores[1] > scores[0] + _CLEARLY)]
 
 
 def row_length_mm(maps: PageMaps) -> float:
