@@ -35,10 +35,10 @@ def upright(
     """
     Turn a sheet the right way up.
 
-    Where enough names or letters can be read as it lies, it is. Else rows tell along which side the page runs:
-    of a page that lies on its side many short ones are found in place of a few long ones. Which end is up is
-    told by the printed lines, of which upside down hardly a letter can be read, and by names where there is no other
-    print: I, II and III alone look the same either way.
+    Where enough names or letters can be read as it lies, it is. Else rows tell along which side the page
+    runs: of a page that lies on its side many short ones are found in place of a few long ones. Which end is
+    up is told by the printed lines, of which upside down hardly a letter can be read, and by names where
+    there is no other print: I, II and III alone look the same either way.
 
     Parameters
     ----------
