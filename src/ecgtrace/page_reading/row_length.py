@@ -11,7 +11,8 @@ _ROW_MM = 250.0  # 10 s at 25 mm/s, 5 s at 50 mm/s
 _LAST_S = 0.006  # the last sample lies 2 ms before the end of what is drawn at 500 Hz, 10 ms at 100 Hz
 _APART_MM = 1.0  # rows that begin together do so within the width of a line
 _TOGETHER_MM = 0.4  # as `leads` has it for the ends of a column
-_EXACT_MM = 0.5  # where rows begin is known as exactly, if nothing hides it
+_EXACT_MM = 1.2  # rows of two machines are 249.2 mm long: what is seen moves for more alone
+_NO_GAP_MM = 0.25
 _HIDDEN_MM = 9.0  # a name of three large letters over the begin of a trace
 _FOOT_MM = 4.0  # the foot of a pulse that was taken for the trace, or the other way round
 _GAP_MM = 20.0  # the widest that was seen between columns, for a name
@@ -77,7 +78,7 @@ def origins_by_length(
         away_mm = np.abs(np.subtract(_gaps_mm(leads, columns, px_per_mm, per_s), bare_mm)).min()
         if hidden != is_told or (not hidden and away_mm > _ALIKE_MM):
             return told
-    if not -_EXACT_MM / 2 <= bare_mm <= _GAP_MM:
+    if not -_NO_GAP_MM <= bare_mm <= _GAP_MM:
         return told
     step = max(0.0, bare_mm) * px_per_mm
     return {column: origin + number * step for number, column in enumerate(columns)}
