@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -24,6 +25,7 @@ from ecgtrace.page_ink.names import FoundName
 from ecgtrace.page_reading.heart import require_heart
 from ecgtrace.page_reading.mirror import names_score, refuse_mirrored
 from ecgtrace.page_reading.read import PageReader
+from ecgtrace.page_reading.seen import Seen
 from ecgtrace.page_reading.whole import grid_of_halves, refuse_several, whole_doubts
 from ecgtrace.page_sets.not_pages import CASES, NotPages
 from ecgtrace.sheet import Sheet, find_sheet
@@ -200,23 +202,29 @@ def test_names_that_can_be_read_in_a_mirror_alone(axis):
 
     flipped = partial(PageReader(network, None)._flipped, sheet_of(image))
     with pytest.raises(PageError, match="mirror image"):
-        refuse_mirrored(alike, flipped, lambda: (0.0, 0.0))
+        refuse_mirrored(seen(alike), flipped)
     assert asked
     asked.clear()
-    refuse_mirrored(names_of_page(score=0.6), flipped, lambda: (0.0, 0.0))
+    refuse_mirrored(seen(names_of_page(score=0.6)), flipped)
     assert not asked  # enough names were read
-    refuse_mirrored(alike, lambda _: (alike, (0.0, 0.0)), lambda: (0.0, 0.0))
-    refuse_mirrored([], lambda _: (alike, (0.0, 0.0)), lambda: (0.0, 0.0))
+    refuse_mirrored(seen(alike), lambda _: seen(alike))
+    refuse_mirrored(seen([]), lambda _: seen(alike))
+
+
+def seen(names, letters=(0.0, 0.0)):
+    """Return a page of which so many letters can be read, of so many."""
+    return Seen(sheet_of(), maps_with([]), names, SimpleNamespace(letters=letters))
 
 
 def test_print_that_cannot_be_read_tells_a_mirror_image():
     """Where as many names are read by chance as a page may have; not where a page has no other print."""
     some, more = names_of_page(score=0.5), names_of_page(score=0.7)
+    upside_down, mirror = seen(some, (48.0, 50.0)), seen(more, (48.0, 50.0))
     with pytest.raises(PageError, match="mirror image"):
-        refuse_mirrored(some, lambda axis: (more if axis else some, (48.0, 50.0)), lambda: (18.0, 45.0))
-    refuse_mirrored(some, lambda _: (more, (48.0, 50.0)), lambda: (40.0, 45.0))
-    refuse_mirrored(some, lambda _: (more, (12.0, 12.0)), lambda: (2.0, 10.0))
-    refuse_mirrored(names_of_page(score=0.9), lambda _: (more, (48.0, 50.0)), lambda: (18.0, 45.0))
+        refuse_mirrored(seen(some, (18.0, 45.0)), lambda axis: mirror if axis else upside_down)
+    refuse_mirrored(seen(some, (40.0, 45.0)), lambda _: mirror)
+    refuse_mirrored(seen(some, (2.0, 10.0)), lambda _: seen(more, (12.0, 12.0)))
+    refuse_mirrored(seen(names_of_page(score=0.9), (18.0, 45.0)), lambda _: mirror)
 
 
 def test_a_name_read_again_and_again_counts_once():

@@ -8,6 +8,7 @@ from ecgtrace.page_ink.names import FoundName
 from ecgtrace.page_reading.calibrate import calibrate
 from ecgtrace.page_text.lines import cut_lines, lines_of_text
 from ecgtrace.page_text.names import read_again
+from ecgtrace.page_text.page_print import PagePrint
 from ecgtrace.page_text.recognizer import TextRecognizer
 from ecgtrace.page_text.scale import scale_told
 from ecgtrace.pages.lettering import FONTS, print_text, text_box
@@ -49,7 +50,7 @@ def maps_with(boxes_mm: list[tuple[float, float, float, float]], page_px=(1.0, 1
 )
 def test_speed_and_gain_are_read_in_most_fonts(recognizer, text, speed, gain, capital_px):
     """Of a plotter's single strokes one may be misread, never as another speed or gain."""
-    said = [scale_told(recognizer([printed(text, font, capital_px)])) for font in FONTS]
+    said = [scale_told([recognizer.read(printed(text, font, capital_px))[0]]) for font in FONTS]
     told = [(speeds_mm_per_s(line), gains_mm_per_mv(line)) for line in said]
     assert sum(values == ((speed,), (gain,)) for values in told) >= len(FONTS) - 1, said
     assert all(speeds in ((), (speed,)) and gains in ((), (gain,)) for speeds, gains in told), said
@@ -59,13 +60,37 @@ def test_a_line_in_colour_is_read(recognizer):
     """Blue ink on pink paper."""
     line = printed("25 mm/s")
     coloured = np.where(line < 128, np.uint8([30, 40, 160]), np.uint8([250, 215, 220])).astype(np.uint8)
-    assert list(recognizer([coloured])) == ["25 mm/s"]
+    text, score = recognizer.read(coloured)
+    assert text == "25 mm/s" and score > 0.9
 
 
-def test_what_cannot_be_read_is_empty(recognizer):
-    """Noise is no letters."""
+def test_noise_is_no_letters(recognizer):
+    """A page drops lines of a score below 0.5."""
     noise = np.random.default_rng(0).integers(90, 160, (40, 300, 3)).astype(np.uint8)
-    assert list(recognizer([noise])) == [""]
+    assert recognizer.read(noise)[1] < 0.5
+
+
+def test_each_line_of_a_page_is_read_once():
+    """Whatever is asked of it, and however often: letters of the longest, then what tells the scale."""
+    boxes = [(10, 100 + 5 * k, 20 + k, 102 + 5 * k) for k in range(9)]
+    said = [
+        ("25 mm/s", 0.4),
+        ("Name", 0.6),
+        *[("10 mm/mV", 0.9)] * 7,
+    ]  # the lowest is longest
+    asked = []
+
+    def read(line):
+        asked.append(line.shape)
+        return said[len(asked) - 1]
+
+    page = PagePrint(np.zeros((148 * 12, 210 * 12, 3), np.uint8), maps_with(boxes, (3.0, 3.0)), read)
+    assert page.letters == page.letters == (6 * 8.0, 6 * 8.0 + 7 + 4)
+    assert len(asked) == 8
+    assert page.scale_told == "; ".join(["10 mm/mV"] * 7)  # what was hardly read tells nothing
+    assert len(asked) == 9
+    blind = PagePrint(page.image, page.maps, None)
+    assert blind.letters == (0.0, 0.0) and blind.scale_told == ""
 
 
 def test_no_line_is_read_once_both_are_told():

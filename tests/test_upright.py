@@ -8,6 +8,7 @@ from test_layout import Planted
 
 from ecgtrace.page_ink.maps import NAME_CLASSES
 from ecgtrace.page_ink.names import FoundName
+from ecgtrace.page_reading.seen import Seen
 from ecgtrace.page_reading.upright import row_length_mm, upright
 from ecgtrace.sheet import Sheet
 from ecgtrace.sheet.mapping import PlaneMap
@@ -31,63 +32,71 @@ def rows(long: bool):
 LONG, SHORT = rows(True), rows(False)
 
 
-def look_at(up: int, names=(), spurious=()):
+class Print:
+    """So many letters can be read, of so many."""
+
+    def __init__(self, sure, every):
+        self.letters = (sure, every)
+
+
+UPRIGHT, ASKEW, BARE = Print(40.0, 42.0), Print(2.0, 12.0), Print(0.0, 0.0)
+
+
+def look_at(up: int, names=(), spurious=(), prints=(UPRIGHT, ASKEW)):
     """Return how a page looks that is upright after so many quarters; names are read then, others else."""
     seen = []
 
     def look(sheet):
-        turns = round(-sheet.turn_deg / 90) % 4
+        turns = quarters(sheet)
         seen.append(turns)
         lies = (turns - up) % 2 == 0
         read = names if turns == up else spurious
         found = [FoundName(name, score, 10.0, 10.0, (0.0,) * len(NAME_CLASSES)) for name, score in read]
-        return (LONG if lies else SHORT), found
+        return Seen(sheet, LONG if lies else SHORT, found, prints[turns != up])
 
-    def letters(sheet, maps):
-        return (40.0, 42.0) if round(-sheet.turn_deg / 90) % 4 == up else (2.0, 12.0)
+    return look, seen
 
-    return look, letters, seen
+
+def quarters(sheet) -> int:
+    return round(-sheet.turn_deg / 90) % 4
 
 
 @pytest.mark.parametrize("up", [0, 1, 2, 3])
 def test_print_and_rows_tell_without_names(up):
-    look, letters, _ = look_at(up)
-    assert round(-upright(SHEET, look, letters).sheet.turn_deg / 90) % 4 == up
+    look, _ = look_at(up)
+    assert quarters(upright(SHEET, look).sheet) == up
 
 
 @pytest.mark.parametrize("up", [0, 1, 2, 3])
 def test_spurious_names_turn_no_page(up):
     """Letters on their side are taken for more names than rows of one lead have."""
-    look, letters, _ = look_at(up, [("I", 0.9)], [("I", 0.8), ("V4", 0.6), ("aVR", 0.5)])
-    assert round(-upright(SHEET, look, letters).sheet.turn_deg / 90) % 4 == up
+    look, _ = look_at(up, [("I", 0.9)], [("I", 0.8), ("V4", 0.6), ("aVR", 0.5)])
+    assert quarters(upright(SHEET, look).sheet) == up
 
 
 def test_names_tell_where_nothing_else_is_printed():
-    look, _, _ = look_at(2, [("V1", 0.9), ("V2", 0.9)], [("I", 0.9)])
-    assert upright(SHEET, look, lambda sheet, maps: (0.0, 0.0)).sheet.turn_deg == pytest.approx(
-        180, abs=360.1
-    )
-    assert round(upright(SHEET, look, lambda sheet, maps: (0.0, 0.0)).sheet.turn_deg / 90) % 4 == 2
+    look, _ = look_at(2, [("V1", 0.9), ("V2", 0.9)], [("I", 0.9)], (BARE, BARE))
+    assert quarters(upright(SHEET, look).sheet) == 2
 
 
 def test_names_that_look_alike_upside_down_turn_no_page():
     """I, II and III are read a little better the wrong way up."""
-    look, _, _ = look_at(
-        0, [("I", 0.98), ("II", 0.97), ("III", 0.98)], [("I", 0.99), ("II", 0.99), ("III", 0.99)]
-    )
-    assert upright(SHEET, look, lambda sheet, maps: (0.0, 0.0)).sheet is SHEET
+    names, upside_down = (list(zip(("I", "II", "III"), (p, p, p), strict=True)) for p in (0.97, 0.99))
+    look, _ = look_at(0, names, upside_down, (BARE, BARE))
+    assert upright(SHEET, look).sheet is SHEET
 
 
 def test_a_page_whose_names_can_be_read_is_looked_at_once():
-    look, letters, seen = look_at(0, [("V1", 1.0), ("V2", 1.0), ("aVR", 1.0)])
-    assert upright(SHEET, look, letters).sheet is SHEET
+    look, seen = look_at(0, [("V1", 1.0), ("V2", 1.0), ("aVR", 1.0)], prints=(BARE, BARE))
+    assert upright(SHEET, look).sheet is SHEET
     assert seen == [0]
 
 
 def test_print_that_can_be_read_is_upright_whatever_rows_say():
     """Long waves are taken for rows where those of the page are short."""
-    look, _, seen = look_at(1)  # so that its rows are short as it lies
-    assert upright(SHEET, look, lambda sheet, maps: (79.0, 104.0)).sheet is SHEET
+    as_it_lies = Print(79.0, 104.0)
+    look, seen = look_at(1, prints=(ASKEW, as_it_lies))  # so that its rows are short as it lies
+    assert upright(SHEET, look).sheet is SHEET
     assert seen == [0]
 
 

@@ -47,8 +47,37 @@ def pace(leads: Sequence[FloatArray], fs_hz: float) -> Pace | None:
     Pace or None
         None where fewer than two beats stand out.
     """
-    steep = np.zeros(max((len(lead) for lead in leads), default=0))
-    count = np.zeros(len(steep))
+    steep = steepness(leads, fs_hz, _BLUR_S)
+    if not np.isfinite(steep).any():
+        return None
+    least = _STEEP * np.nanpercentile(steep, _TOP)
+    steep = np.nan_to_num(steep)
+    peaks, _ = find_peaks(steep, height=least, distance=max(1, round(_APART_S * fs_hz)))
+    if len(peaks) < _FEWEST:
+        return None
+    widths = [_width_s(steep, int(peak), fs_hz) for peak in peaks]
+    return Pace(float(np.median(widths)), 60 * fs_hz / float(np.median(np.diff(peaks))))
+
+
+def steepness(leads: Sequence[FloatArray], fs_hz: float, blur_s: float) -> FloatArray:
+    """
+    Return how steep leads are in the mean, each in units of its own deviation.
+
+    Parameters
+    ----------
+    leads : sequence of ndarray of float, shape (n_samples,)
+        In mV on one axis; NaN where not shown.
+    fs_hz : float
+    blur_s : float
+        Leads have their steepest parts within so much of each other.
+
+    Returns
+    -------
+    ndarray of float, shape (n_samples,)
+        NaN where none is shown.
+    """
+    total = np.zeros(max((len(lead) for lead in leads), default=0))
+    count = np.zeros(len(total))
     for lead in leads:
         known = np.flatnonzero(np.isfinite(lead))
         if len(known) < _APART_S * fs_hz:
@@ -56,17 +85,10 @@ def pace(leads: Sequence[FloatArray], fs_hz: float) -> Pace | None:
         shown = slice(int(known[0]), int(known[-1]) + 1)
         mv = np.interp(np.arange(shown.start, shown.stop), known, lead[known])
         slope = np.abs(np.gradient(gaussian_filter1d(mv, _SMOOTH_S * fs_hz)))
-        steep[shown] += slope / max(float(slope.std()), 1e-9)
+        total[shown] += slope / max(float(slope.std()), 1e-9)
         count[shown] += 1
-    if not count.any():
-        return None
-    steep = gaussian_filter1d(steep / np.maximum(count, 1), _BLUR_S * fs_hz)
-    least = _STEEP * np.percentile(steep[count > 0], _TOP)
-    peaks, _ = find_peaks(steep, height=least, distance=max(1, round(_APART_S * fs_hz)))
-    if len(peaks) < _FEWEST:
-        return None
-    widths = [_width_s(steep, int(peak), fs_hz) for peak in peaks]
-    return Pace(float(np.median(widths)), 60 * fs_hz / float(np.median(np.diff(peaks))))
+    blurred = gaussian_filter1d(total / np.maximum(count, 1), blur_s * fs_hz)
+    return np.where(count > 0, blurred, np.nan)
 
 
 def _width_s(steep: FloatArray, peak: int, fs_hz: float) -> float:

@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.page_ink.no_trace import straightness_mm
 from ecgtrace.types import FloatArray
 
 SURE = 0.5  # likelier a trace than not
@@ -25,7 +26,7 @@ _LEAST_SHARE = 0.06  # of the votes of the strongest row
 _SHORTEST_MM = 12.0  # of ink along x that makes a row; half a second
 _FARTHEST_MM = 6.0  # of a vote from its row
 _ONE_ROW = 0.7  # of the usual distance of rows: columns of one row may stand at different heights
-_STRAIGHT_MM, _MOST = 0.9, 95.0  # of most columns of a rule; waves of a lead fill more of its columns
+_STRAIGHT_MM = 0.9  # of most columns of a rule; waves of a lead fill more of its columns
 _SAME = 0.35  # of it: a row on paper that is bent
 _BOTH = 0.1  # of the shorter one's columns
 
@@ -62,11 +63,7 @@ class Row:
     @cached_property
     def is_straight(self) -> bool:
         """Whether it is a line without a wave, as a rule or the frame of a page."""
-        columns = np.flatnonzero(self.inked)
-        line = self.line[columns]
-        slope, level = np.polyfit(columns, line, 1)
-        away = np.abs(line - level - slope * columns) / MAP_PX_PER_MM
-        return bool(np.percentile(away, _MOST) <= _STRAIGHT_MM)
+        return straightness_mm(self.ink) <= _STRAIGHT_MM
 
     def extent_y(self, left: float, right: float) -> tuple[int, int] | None:
         """Return the first and last row of the maps with its ink between two columns; None without ink."""

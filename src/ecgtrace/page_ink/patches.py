@@ -9,7 +9,7 @@ from ecgtrace.page_ink.name_net import PATCH_MM, PATCH_PX
 from ecgtrace.types import FloatArray
 
 _SURE = 0.4  # of text on the maps: a place too many costs a millisecond, one too few a name
-_LETTER_GAP_MM = 1.2
+LETTER_GAP_MM = 1.2
 _HEIGHT_MM, _WIDTH_MM = (0.9, 6.0), (0.2, 12.0)  # of what can be a name
 _MOST = 160  # of words on a page that is a form; they are read in a quarter of a second
 
@@ -48,6 +48,28 @@ def cut_patches(
     return patches
 
 
+def print_parts(maps: PageMaps, gap_mm: float) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """
+    Return the connected parts of print, gaps along x closed.
+
+    Parameters
+    ----------
+    maps : PageMaps
+    gap_mm : float
+        What is closed: between letters, or between words.
+
+    Returns
+    -------
+    (ndarray of int, shape (h, w), ndarray of int, shape (n, 5))
+        Labels and statistics as `cv2.connectedComponentsWithStats` has them; the first part is the paper.
+    """
+    marked = (maps.text > _SURE).astype(np.uint8)
+    gap = np.ones((1, max(1, round(gap_mm * MAP_PX_PER_MM))), np.uint8)
+    closed = cv2.morphologyEx(marked, cv2.MORPH_CLOSE, gap)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(closed)
+    return np.asarray(labels), np.asarray(stats)
+
+
 def words_on(maps: PageMaps) -> FloatArray:
     """
     Return where short words stand on a page, by its map of text.
@@ -57,9 +79,7 @@ def words_on(maps: PageMaps) -> FloatArray:
     ndarray of float, shape (n, 2)
         (x, y) of their middles in px of the maps.
     """
-    marked = (maps.text > _SURE).astype(np.uint8)
-    gap = np.ones((1, max(1, round(_LETTER_GAP_MM * MAP_PX_PER_MM))), np.uint8)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(marked, cv2.MORPH_CLOSE, gap))
+    _, stats = print_parts(maps, LETTER_GAP_MM)
     width_mm, height_mm = (stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]] / MAP_PX_PER_MM).T
     short = (height_mm >= _HEIGHT_MM[0]) & (height_mm <= _HEIGHT_MM[1])
     short &= (width_mm >= _WIDTH_MM[0]) & (width_mm <= _WIDTH_MM[1])

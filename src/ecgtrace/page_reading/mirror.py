@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 
 from ecgtrace.errors import PageError
 from ecgtrace.page_ink.names import FoundName
+from ecgtrace.page_reading.seen import Seen
 from ecgtrace.units import LEADS
-
-Letters = tuple[float, float]  # that can be read beyond doubt, and all of them
 
 MIRRORED = "the page is a mirror image: its names can be read when it is flipped; flip the picture"
 # Of pages drawn with twelve names 4.5 and more is read, of their mirror images 2.6 and less, most of it of I,
@@ -32,40 +31,34 @@ def plain_score(names: Sequence[FoundName]) -> float:
     return names_score([name for name in names if set(name.name) != {"I"}])
 
 
-def refuse_mirrored(
-    names: Sequence[FoundName],
-    flipped: Callable[[int], tuple[Sequence[FoundName], Letters]],
-    letters: Callable[[], Letters],
-) -> None:
+def refuse_mirrored(seen: Seen, flipped: Callable[[int], Seen]) -> None:
     """
     Refuse a page whose names or lines are those of a mirror image. Without names nothing is told.
 
     Parameters
     ----------
-    names : sequence of FoundName
-        Of the page, the way up in which they are read best.
+    seen : Seen
+        The page, the way up in which it is read best.
     flipped : callable
-        The names and letters of the page flipped along an axis of the picture; called only where few names
-        were read, or letters cannot be.
-    letters : callable
-        How many letters of the page can be read beyond doubt, and how many there are.
+        The page flipped along an axis of the picture; called only where few names were read, or letters
+        cannot be.
 
     Raises
     ------
     PageError
-        If they can be read far better when the page is flipped.
+        If it can be read far better when it is flipped.
     """
-    score = names_score(names)
-    if plain_score(names) >= _ALL:
+    if plain_score(seen.names) >= _ALL:
         return
-    sure, every = letters()
+    score = names_score(seen.names)
+    sure, every = seen.page_print.letters
     doubtful = every >= _FEWEST_LETTERS and sure < _LEGIBLE * every
     if score >= _ENOUGH and not doubtful:
         return
     for axis in (1, 0):
-        found, (other_sure, _) = flipped(axis)
-        other = names_score(found)
+        mirror = flipped(axis)
+        other = names_score(mirror.names)
         if other >= max(_LEAST, _TIMES * score, score + _MORE):
             raise PageError(MIRRORED)
-        if doubtful and other > score and other_sure >= _TIMES_LETTERS * sure:
+        if doubtful and other > score and mirror.page_print.letters[0] >= _TIMES_LETTERS * sure:
             raise PageError(MIRRORED)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.layout.rows import Row, find_rows
-from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM
+from ecgtrace.page_reading.seen import Seen
 from ecgtrace.page_reading.square_pulses import square_pulses
 from ecgtrace.reading import GAINS_MM_PER_MV
 from ecgtrace.sheet import Sheet
@@ -34,7 +35,7 @@ PULSE = "the calibration pulse"
 
 def sheet_by_pulses(
     image: NDArray[np.uint8],
-    look: Callable[[Sheet], tuple[Sheet, PageMaps, str]],
+    look: Callable[[Sheet], Seen],
     given: PaperChoice,
 ) -> Sheet | None:
     """
@@ -45,7 +46,7 @@ def sheet_by_pulses(
     image : ndarray of uint8, shape (height, width, 3)
         RGB.
     look : callable
-        Turns a sheet the right way up; returns it with its maps and what its print says of speed and gain.
+        Sees a sheet after turning it the right way up.
     given : PaperChoice
         Speed and gain that count.
 
@@ -59,8 +60,9 @@ def sheet_by_pulses(
     if not any(square_pulses(np.ascontiguousarray(np.rot90(image, turns)), px_per_mm) for turns in range(4)):
         return None
     guess = Sheet(image, px_per_mm, px_per_mm, PlaneMap.identity(), 0.0, float("nan"), "a guess", False)
-    sheet, maps, text = look(guess)
-    rows = find_rows(maps)
+    seen = look(guess)
+    sheet, text = seen.sheet, seen.page_print.scale_told
+    rows = find_rows(seen.maps)
     pulses = square_pulses(sheet.image, px_per_mm)
     if not rows or not pulses:
         return None

@@ -1,6 +1,6 @@
 """A picture of a page in, a recording out: sheet, maps, layout, leads, checks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -25,16 +25,16 @@ from ecgtrace.page_reading.lead import ReadLead
 from ecgtrace.page_reading.leads import read_leads
 from ecgtrace.page_reading.left_over import unread_ink_mm
 from ecgtrace.page_reading.lines import without_lines
-from ecgtrace.page_reading.mirror import Letters, refuse_mirrored
+from ecgtrace.page_reading.mirror import refuse_mirrored
 from ecgtrace.page_reading.no_grid import sheet_by_pulses
+from ecgtrace.page_reading.seen import Seen
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.page_reading.together import beats_told
 from ecgtrace.page_reading.unnamed import name_unnamed
 from ecgtrace.page_reading.upright import upright
 from ecgtrace.page_reading.whole import grid_of_halves, refuse_several, whole_doubts
-from ecgtrace.page_text.lines import cut_lines, lines_of_text, longest
 from ecgtrace.page_text.names import read_again
-from ecgtrace.page_text.scale import scale_told
+from ecgtrace.page_text.page_print import PagePrint
 from ecgtrace.reading import Paper
 from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_order
 from ecgtrace.sheet import Sheet, find_sheet
@@ -87,16 +87,8 @@ class TextOf(Protocol):
         """Name of the network and hash of its weights."""
         ...
 
-    def __call__(self, lines: Sequence[NDArray[np.uint8]]) -> Iterable[str]:
-        """Return what each line says, in its order; read as they are asked for."""
-        ...
-
     def read(self, line: NDArray[np.uint8]) -> tuple[str, float]:
         """Return what a line says, and the mean score of its letters."""
-        ...
-
-    def legible(self, lines: Sequence[NDArray[np.uint8]]) -> tuple[float, float]:
-        """Return how many letters can be read beyond doubt, and of how many."""
         ...
 
 
@@ -167,13 +159,13 @@ class PageReader:
             try:
                 found = find_sheet(image, dpi=dpi, px_per_mm=given.px_per_mm)
             except GridNotFoundError as error:
-                by_pulses = sheet_by_pulses(image, self._glance, given)
+                by_pulses = sheet_by_pulses(image, partial(upright, look=self._look), given)
                 if by_pulses is None:
                     raise grid_of_halves(image, find_sheet, error) from None
                 found = by_pulses
         with stage("page_ink"):
-            up = upright(found, self._look, self._letters)
-            sheet, maps, names = up.sheet, without_what_is_none(up.maps), up.names
+            seen = upright(found, self._look)
+            sheet, maps, names = seen.sheet, without_what_is_none(seen.maps), seen.names
         with stage("layout"):
             layout = find_regions(maps, names, given.layout, given.leads)
             maps = maps.without([row.ink for row in layout.left_out])
@@ -183,9 +175,9 @@ class PageReader:
             pulses = find_pulses(maps)
         with stage("page_text"):
             zero_lines_mm = [row.zero_y / MAP_PX_PER_MM for row in layout.rows]
-            calibrated = calibrate(sheet, pulses, given, self._scale_told(sheet, maps), zero_lines_mm)
+            calibrated = calibrate(sheet, pulses, given, seen.page_print.scale_told, zero_lines_mm)
         with stage("page_ink"):
-            refuse_mirrored(names, partial(self._flipped, sheet), lambda: self._letters(up.sheet, up.maps))
+            refuse_mirrored(seen, partial(self._flipped, sheet))
         recording = self._recording(sheet, maps, layout, calibrated, pulses)
         faster = at_double_speed(calibrated, recording.leads)
         if faster is not None:
@@ -210,34 +202,21 @@ class PageReader:
         unread_mm = unread_ink_mm(maps, leads)
         return assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
 
-    def _glance(self, sheet: Sheet) -> tuple[Sheet, PageMaps, str]:
-        up = upright(sheet, self._look, self._letters)
-        return up.sheet, up.maps, self._scale_told(up.sheet, up.maps)
-
-    def _look(self, sheet: Sheet) -> tuple[PageMaps, list[FoundName]]:
+    def _look(self, sheet: Sheet) -> Seen:
         maps = self.network(sheet.image, sheet.px_per_mm_x, sheet.px_per_mm_y)
         names = self._names(sheet, maps)
-        return maps, names if self.text is None else read_again(names, sheet.image, maps, self.text.read)
-
-    def _letters(self, sheet: Sheet, maps: PageMaps) -> Letters:
         if self.text is None:
-            return 0.0, 0.0
-        return self.text.legible(cut_lines(sheet.image, longest(lines_of_text(maps)), maps))
+            return Seen(sheet, maps, names, PagePrint(sheet.image, maps, None))
+        names = read_again(names, sheet.image, maps, self.text.read)
+        return Seen(sheet, maps, names, PagePrint(sheet.image, maps, self.text.read))
 
-    def _flipped(self, sheet: Sheet, axis: int) -> tuple[list[FoundName], Letters]:
-        flipped = replace(sheet, image=np.ascontiguousarray(np.flip(sheet.image, axis)))
-        maps = self.network(flipped.image, sheet.px_per_mm_x, sheet.px_per_mm_y)
-        return self._names(flipped, maps), self._letters(flipped, maps)
+    def _flipped(self, sheet: Sheet, axis: int) -> Seen:
+        return self._look(replace(sheet, image=np.ascontiguousarray(np.flip(sheet.image, axis))))
 
     def _names(self, sheet: Sheet, maps: PageMaps) -> list[FoundName]:
         if self.names is None:
             return names_found(maps, _LEAST_SCORE)
         return self.names(sheet.image, sheet.px_per_mm_x, sheet.px_per_mm_y, maps)
-
-    def _scale_told(self, sheet: Sheet, maps: PageMaps) -> str:
-        if self.text is None:
-            return ""
-        return scale_told(self.text(cut_lines(sheet.image, lines_of_text(maps), maps)))
 
     def _leads(
         self,

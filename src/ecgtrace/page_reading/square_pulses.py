@@ -1,6 +1,5 @@
 """Calibration pulses by their shape, on paper without a grid: two upright strokes under one flat top."""
 
-from itertools import combinations
 from typing import Any
 
 import cv2
@@ -44,12 +43,13 @@ def square_pulses(image: NDArray[np.uint8], px_per_mm: float) -> list[Pulse]:
     _, _, stats, _ = cv2.connectedComponentsWithStats(upright, connectivity=8)
     strokes = [tuple(map(int, one[: cv2.CC_STAT_AREA])) for one in stats[1:]]
     strokes = sorted(one for one in strokes if one[2] <= _THICK * px_per_mm)
-    found = [
-        pulse
-        for left, right in combinations(strokes, 2)
-        if right[0] - left[0] <= _WIDE[1] * px_per_mm
-        and (pulse := _pulse(ink, covered, left, right, px_per_mm)) is not None
-    ]
+    found: list[Pulse] = []
+    for k, left in enumerate(strokes):
+        for right in strokes[k + 1 :]:
+            if right[0] - left[0] > _WIDE[1] * px_per_mm:
+                break  # they stand from left to right
+            pulse = _pulse(ink, covered, left, right, px_per_mm)
+            found += [] if pulse is None else [pulse]
     alike = [
         [
             one

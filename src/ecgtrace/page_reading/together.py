@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
+from ecgtrace.digitization.pace import steepness
 from ecgtrace.page_reading.axis import PlacedLead
 from ecgtrace.types import FloatArray
 
@@ -62,17 +62,7 @@ def beats_told(leads: Sequence[PlacedLead], fs_hz: float) -> tuple[list[str], li
 
 
 def _steepness(parts: Sequence[PlacedLead], fs_hz: float) -> FloatArray:
-    """Return how steep leads are in the mean, each in units of its own deviation; NaN where none is shown."""
-    with np.errstate(invalid="ignore"):
-        slopes = []
-        for part in parts:
-            slope = np.abs(np.gradient(part.signal.amplitude_mv))
-            slopes.append(slope / max(float(np.nanstd(slope)), 1e-9) if np.isfinite(slope).any() else slope)
-        count = np.isfinite(slopes).sum(axis=0)
-        total = np.nansum(slopes, axis=0)
-    steep = np.where(count > 0, total / np.maximum(count, 1), 0.0)
-    blurred = gaussian_filter1d(steep, _BLUR_S * fs_hz)
-    return np.where(count > 0, blurred, np.nan)
+    return steepness([part.signal.amplitude_mv for part in parts], fs_hz, _BLUR_S)
 
 
 def _alike_by_lag(column: FloatArray, heart: FloatArray, fs_hz: float) -> dict[float, float]:

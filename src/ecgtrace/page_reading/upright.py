@@ -1,14 +1,13 @@
 """Which way is up: rows run along the picture, and names and lines of text can be read."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from ecgtrace.layout.rows import find_rows
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
-from ecgtrace.page_ink.names import FoundName
-from ecgtrace.page_reading.mirror import Letters, names_score, plain_score
+from ecgtrace.page_reading.mirror import names_score, plain_score
+from ecgtrace.page_reading.seen import Seen
 from ecgtrace.sheet import Sheet
 
 _NAMES_SURE = 3.0  # `plain_score` at which a page is upright, and no other turn is tried
@@ -18,20 +17,7 @@ _LEAST_LETTERS, _TIMES = 5.0, 3.0
 _MANY_LETTERS, _LEGIBLE = 15.0, 0.6  # and most of them: upside down a quarter at the most
 
 
-@dataclass(frozen=True, eq=False)
-class Turned:
-    """A sheet turned some way, with what the networks see on it."""
-
-    sheet: Sheet
-    maps: PageMaps
-    names: list[FoundName]
-
-
-def upright(
-    sheet: Sheet,
-    look: Callable[[Sheet], tuple[PageMaps, list[FoundName]]],
-    letters: Callable[[Sheet, PageMaps], Letters],
-) -> Turned:
+def upright(sheet: Sheet, look: Callable[[Sheet], Seen]) -> Seen:
     """
     Turn a sheet the right way up.
 
@@ -44,29 +30,23 @@ def upright(
     ----------
     sheet : Sheet
     look : callable
-        Maps and names of a sheet.
-    letters : callable
-        How many letters can be read beyond doubt on a sheet, and how many there are.
+        Sees a sheet; called for no more ways than it takes to tell.
 
     Returns
     -------
-    Turned
+    Seen
+        The sheet turned.
     """
-
-    def seen(turns: int) -> Turned:
-        turned = sheet.turned(turns)
-        return Turned(turned, *look(turned))
-
-    first = seen(0)
+    first = look(sheet)
     if plain_score(first.names) >= _NAMES_SURE:
         return first
-    sure, every = letters(first.sheet, first.maps)
+    sure, every = first.page_print.letters
     if sure >= max(_MANY_LETTERS, _LEGIBLE * every):
         return first
-    across = seen(1)
+    across = look(sheet.turned(1))
     lies = row_length_mm(first.maps) >= row_length_mm(across.maps)
-    ends = (first, seen(2)) if lies else (across, seen(3))
-    read = [letters(end.sheet, end.maps)[0] for end in ends]
+    ends = (first, look(sheet.turned(2))) if lies else (across, look(sheet.turned(3)))
+    read = [end.page_print.letters[0] for end in ends]
     if max(read) >= max(_LEAST_LETTERS, _TIMES * min(read)):
         return ends[int(np.argmax(read))]
     scores = [names_score(end.names) for end in ends]

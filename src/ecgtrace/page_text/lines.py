@@ -5,12 +5,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.page_ink.patches import print_parts
 from ecgtrace.types import FloatArray
 
-_SURE = 0.4  # of text on the maps, as `page_ink.patches` has it
 _WORD_GAP_MM = 2.5  # "25 mm/s    10 mm/mV" may come in two lines, "25 mm/s" may not
 _HEIGHT_MM, _LEAST_WIDTH_MM = (0.9, 7.0), 4.0  # "25mm/s" in capitals of 1.2 mm is 5 mm long
-_FEW = 8
 _MARGIN = 0.35  # of the height, beside a line: the maps are coarse, and the recognizer was trained with some
 
 
@@ -24,9 +23,7 @@ def lines_of_text(maps: PageMaps) -> FloatArray:
         (x0, y0, x1, y1) in px of the maps, with a margin; the lowest line first, as footers tell speed and
         gain.
     """
-    marked = (maps.text > _SURE).astype(np.uint8)
-    gap = np.ones((1, round(_WORD_GAP_MM * MAP_PX_PER_MM)), np.uint8)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(marked, cv2.MORPH_CLOSE, gap))
+    _, stats = print_parts(maps, _WORD_GAP_MM)
     x, y, width, height = stats[1:, : cv2.CC_STAT_AREA].astype(float).T  # the first is the paper
     height_mm = height / MAP_PX_PER_MM
     line = (height_mm >= _HEIGHT_MM[0]) & (height_mm <= _HEIGHT_MM[1])
@@ -34,11 +31,6 @@ def lines_of_text(maps: PageMaps) -> FloatArray:
     margin = np.maximum(_MARGIN * height, 1.0)
     boxes = np.column_stack([x - margin, y - margin, x + width - 1 + margin, y + height - 1 + margin])[line]
     return boxes[np.argsort(-boxes[:, 3], kind="stable")]
-
-
-def longest(boxes_px: FloatArray) -> FloatArray:
-    """Return the longest lines, a few: enough to tell whether letters can be read."""
-    return boxes_px[np.argsort(boxes_px[:, 0] - boxes_px[:, 2], kind="stable")][:_FEW]
 
 
 def cut_lines(image: NDArray[np.uint8], boxes_px: FloatArray, maps: PageMaps) -> list[NDArray[np.uint8]]:

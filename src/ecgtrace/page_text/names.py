@@ -1,7 +1,7 @@
 """Printed names read a second time, by the recognizer of text: it tells numbers and words from leads."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
 from ecgtrace.page_ink.names import FoundName
+from ecgtrace.page_ink.patches import LETTER_GAP_MM, print_parts
 from ecgtrace.page_text.lines import cut_lines
+from ecgtrace.page_text.page_print import Read
 from ecgtrace.types import FloatArray
 from ecgtrace.vector.printed import lead_name
 
-_SURE = 0.4  # of text on the maps, as `page_ink.patches` has it
-_LETTER_GAP_MM = 1.2  # likewise
 _MARGIN_MM = 0.6
 _USUAL_MM = (7.0, 3.5)  # width and height of a name, where the map shows none
 _LARGEST_MM = (16.0, 7.0)  # of any
@@ -36,7 +36,7 @@ def read_again(
     names: Sequence[FoundName],
     image: NDArray[np.uint8],
     maps: PageMaps,
-    read: Callable[[NDArray[np.uint8]], tuple[str, float]],
+    read: Read,
 ) -> list[FoundName]:
     """
     Let a recognizer of text read the names, too.
@@ -121,9 +121,7 @@ def _is_number(text: str, score: float) -> bool:
 
 def _boxes(names: Sequence[FoundName], maps: PageMaps) -> FloatArray:
     """Return the box of the print about each name, in px of the maps."""
-    marked = (maps.text > _SURE).astype(np.uint8)
-    gap = np.ones((1, round(_LETTER_GAP_MM * MAP_PX_PER_MM)), np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(marked, cv2.MORPH_CLOSE, gap))
+    labels, stats = print_parts(maps, LETTER_GAP_MM)
     boxes = []
     margin = _MARGIN_MM * MAP_PX_PER_MM
     for name in names:

@@ -1,7 +1,7 @@
 """Lines of text in, characters out: the recognizer of PP-OCRv4, run by ONNX Runtime."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -16,8 +16,6 @@ NAME = "ppocrv4_rec"
 _HEIGHT_PX = 48  # of its input
 _LEAST_WIDTH_PX = 96  # shorter lines are padded to it
 _WIDEST_PX = 1600  # as a line of 200 letters: a longer one is squeezed
-_LEAST_SCORE = 0.5  # mean over the letters of a line, as PaddleOCR's `drop_score`
-_SURE_SCORE = 0.85  # print the right way up has 0.9 and more, upside down 0.7 and less, mostly
 
 
 @dataclass(frozen=True)
@@ -40,30 +38,7 @@ class TextRecognizer:
 
     threads: int = 0
 
-    def __call__(self, lines: Sequence[NDArray[np.uint8]]) -> Iterator[str]:
-        """
-        Read lines, one at a time: who needs no more of them stops, and none is padded to another's length.
-
-        Parameters
-        ----------
-        lines : sequence of ndarray of uint8, shape (height, width, 3)
-            RGB.
-
-        Yields
-        ------
-        str
-            What each line says, in its order; empty where that is uncertain.
-        """
-        for line in lines:
-            text, score = self.read(line)
-            yield text if score >= _LEAST_SCORE else ""
-
-    def legible(self, lines: Sequence[NDArray[np.uint8]]) -> tuple[float, float]:
-        """Return how many letters can be read beyond doubt, and of how many; upside down few can."""
-        read = [(len(text), score) for text, score in map(self.read, lines)]
-        return float(sum(n for n, score in read if score >= _SURE_SCORE)), float(sum(n for n, _ in read))
-
-    @property
+    @cached_property
     def model(self) -> str:
         """Name of the network and hash of its file."""
         return f"{NAME}:{hashlib.sha256(_path().read_bytes()).hexdigest()[:12]}"
