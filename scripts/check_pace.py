@@ -39,9 +39,7 @@ def main() -> None:
     for how, paces in told.items():
         known = [one for one in paces if one is not None]
         half = sum(one.is_half for one in known)
-        print(
-            f"{how}: {len(paces)} records, {len(known)} with two beats and more, {half} told to be half as fast"
-        )
+        print(f"{how}: {len(paces)} records, {len(known)} with two beats, {half} told to be half as fast")
 
 
 if __name__ == "__main__":
