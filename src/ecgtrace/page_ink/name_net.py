@@ -5,12 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ecgtrace.page_ink.maps import NAME_CLASSES
+from ecgtrace.page_ink.patches import PATCH_PX
 
-# Of a patch, in mm: as wide as "aVR" in capitals of 4 mm, the largest print seen, and a gap beside it.
-PATCH_MM = (6.0, 14.0)
-# Twice as fine as the page network sees: there a capital of 1.5 mm is six pixels high, here twelve.
-PATCH_PX_PER_MM = 8.0
-PATCH_PX = (round(PATCH_MM[0] * PATCH_PX_PER_MM), round(PATCH_MM[1] * PATCH_PX_PER_MM))
 NO_NAME = len(NAME_CLASSES)  # the class behind the names: no name stands in the middle
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ecgtrace import weights_file
 from ecgtrace.errors import WeightsError
 from ecgtrace.page_ink.maps import NAME_CLASSES, PageMaps
-from ecgtrace.page_ink.name_net import NO_NAME, PATCH_PX_PER_MM, NameNet
+from ecgtrace.page_ink.name_net import NO_NAME, NameNet
 from ecgtrace.page_ink.names import FoundName, each_once, names_found
-from ecgtrace.page_ink.patches import cut_patches, words_on
+from ecgtrace.page_ink.patches import PATCH_PX_PER_MM, cut_patches, words_on
 from ecgtrace.page_ink.unet import as_input
 from ecgtrace.segmentation.segmenter import resolve_device
 from ecgtrace.segmentation.weights import fingerprint

@@ -5,8 +5,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
-from ecgtrace.page_ink.name_net import PATCH_MM, PATCH_PX
 from ecgtrace.types import FloatArray
+
+# Of a patch, in mm: as wide as "aVR" in capitals of 4 mm, the largest print seen, and a gap beside it.
+PATCH_MM = (6.0, 14.0)
+# Twice as fine as the page network sees: there a capital of 1.5 mm is six pixels high, here twelve.
+PATCH_PX_PER_MM = 8.0
+PATCH_PX = (round(PATCH_MM[0] * PATCH_PX_PER_MM), round(PATCH_MM[1] * PATCH_PX_PER_MM))
 
 _SURE = 0.4  # of text on the maps: a place too many costs a millisecond, one too few a name
 LETTER_GAP_MM = 1.2
