@@ -17,7 +17,7 @@ from ecgtrace.page_reading.axis import column_origins, place_leads
 from ecgtrace.page_reading.calibrate import calibrate, find_pulses, to_zero_lines
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead, on_axis, read_lead
-from ecgtrace.page_reading.left_over import unread_ink_mm
+from ecgtrace.page_reading.left_over import unread_ink, with_left_over
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.recording import RecordedLead
 from ecgtrace.sheet import Sheet
@@ -147,10 +147,15 @@ def test_ink_of_a_wave_that_no_lead_follows_is_found():
         return ReadLead(region, signal, left=40, top=0)
 
     flat = np.full(800, 200.5)
-    assert unread_ink_mm(maps, [along(flat)]) == [pytest.approx(7.4, abs=0.25)]
+    [(x0, y0, x1, y1)] = unread_ink(maps, [along(flat)])  # in px of the sheet, 8 to one mm
+    assert (x0 + x1) / 2 == pytest.approx(400.5) and y0 == pytest.approx(135.5)
+    assert (y1 - y0) / 8 == pytest.approx(7.4, abs=0.25)
+    higher = with_left_over(along(flat), region, [(x0, y0, x1, y1)], SCALE)
+    assert higher == replace(region, top=0, bottom=max(10, y1))
+    assert with_left_over(along(flat), region, [(x0, y0 - 60, x1, y0)], SCALE) is None  # another row's
     followed = flat.copy()
     followed[360:363] = (200.5, 136.5, 200.5)
-    assert unread_ink_mm(maps, [along(followed)]) == []
+    assert unread_ink(maps, [along(followed)]) == []
     assert any(
         "not followed (up to 8 mm)" in d for d in doubts_of([recorded("I", beats(0, 3))], unread_mm=(8.0,))
     )

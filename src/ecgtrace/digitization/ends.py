@@ -74,9 +74,9 @@ def settle_ends(
         if pulse_px is not None:
             line = _from(line, pulse_px)
             notes.append(f"a calibration pulse at the {side} was left out")
-        bar_px = _bar_px(line, ink, target, scale)
-        if bar_px is not None:
-            line = _from(line, bar_px)
+        bar = _bar_px(line, ink, target, scale)
+        if bar is not None:
+            line = _from(line, *bar)
     return Ends(_mirrored(line, ink.shape[1]), tuple(notes))
 
 
@@ -84,13 +84,14 @@ def _mirrored(line: Stroke, width: int) -> Stroke:
     return replace(line, x_px=width - 1 - line.x_px[::-1], y_px=line.y_px[::-1].copy())
 
 
-def _from(line: Stroke, x_px: float) -> Stroke:
-    """Let a line begin at another place: cut, or drawn out level."""
-    keep = line.x_px > x_px + 0.1
+def _from(line: Stroke, x_px: float, clear_px: float | None = None) -> Stroke:
+    """Let a line begin at another place: cut, or drawn out level; from where it is clear, if that is told."""
+    clear_px = x_px if clear_px is None else max(x_px, clear_px)
+    keep = line.x_px > clear_px + 0.1
     if keep.sum() < 2:
         return line
-    inside = x_px > line.x_px[0]
-    y_px = float(np.interp(x_px, line.x_px, line.y_px)) if inside else float(line.y_px[0])
+    inside = clear_px > line.x_px[0]
+    y_px = float(np.interp(clear_px, line.x_px, line.y_px)) if inside else float(line.y_px[0])
     return replace(
         line,
         x_px=np.concatenate([[x_px], line.x_px[keep]]),
@@ -156,9 +157,9 @@ def _pulse_end_px(line: Stroke, scale: GridScale) -> float | None:
 
 def _bar_px(
     line: Stroke, ink: NDArray[np.float32], target: NDArray[np.float32], scale: GridScale
-) -> float | None:
+) -> tuple[float, float] | None:
     """
-    Column of the middle of a bar at the beginning of a line; None where there is none.
+    Middle of a bar at the beginning of a line, and where the line is clear of it; None where there is none.
 
     Beside the first ink of the line, a flank of a pulse will do; further in, only what is seen above and
     below the line and has two straight sides.
@@ -178,7 +179,7 @@ def _bar_px(
         middle = float(columns[begin] + columns[end - 1]) / 2
         edge = float(columns[end - 1]) + 0.5
         if edge >= line.x_px[0] - line.half_width_px - 2 and middle <= line.x_px[0] + 0.5:
-            best = middle
+            best = middle, edge + line.half_width_px
         elif middle > line.x_px[0]:
             tops, ends = (np.array([s[i] for s in strands[begin:end] if s is not None]) for i in (0, 1))
             row = float(rows[begin:end].mean())
@@ -187,7 +188,7 @@ def _bar_px(
             runs_on = end - begin >= 2 and tops.max() < row - about and ends.min() > row + about
             flank = float(tops.max()), float(ends.min())
             if straight and (runs_on or _ends_a_pulse(middle, *flank, ink, line, scale)):
-                best = middle
+                best = middle, edge + line.half_width_px
     return best
 
 

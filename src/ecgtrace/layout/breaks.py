@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ecgtrace.layout.columns import Break, RowSigns, shared_breaks
+from ecgtrace.layout.columns import Break, RowSigns, shared_breaks, shared_lead_in
 from ecgtrace.page_ink.names import FoundName
 
 COLUMN_MM = 12.0  # names of one column stand within so much; leads are longer
@@ -47,7 +47,7 @@ def find_breaks(
         return shared_breaks(signs, per_mm, ()), [], []
     first = columns[0]
     begin = float(np.median([spans[i][0] for i in several]))
-    lead_in = first - begin
+    lead_in = shared_lead_in([signs[i] for i in several], per_mm, columns[1:], first - begin)
     expected = [x - lead_in for x in columns[1:]]
     breaks = shared_breaks([signs[i] for i in several], per_mm, expected)
     if all(found.evidence for found in breaks):

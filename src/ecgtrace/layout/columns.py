@@ -25,6 +25,8 @@ _JUMP_OVER_MM = 0.6  # along x, from before a jump to behind it
 _SETTLED_MM = 2.5  # before and behind a jump the level is that of so much
 _NEAR_MM = 5.0  # of the place where the names let a column be expected
 _SCATTER_MM = 1.5  # of names about their common place
+_NAMES_MM = (-8.0, 14.0)  # behind its column's begin that names stand; before it where they have a place
+_NAMES_SCATTER_MM = 20.0  # of that, about where the first column seems to begin
 _LEAST = 0.5  # of the rows must show a break that no name tells
 _TOLD = 0.3  # of the rows make a break that names tell certain
 _WIDE_MM, _WIDE_NEAR_MM = 2.0, 8.0  # length of a gap that is wide, and how far from it names may stand
@@ -125,30 +127,75 @@ def shared_breaks(signs: Sequence[RowSigns], per_mm: float, expected: Sequence[f
     """
     if not signs:
         return []
-    reach = max(1, round(0.5 * per_mm))
-    widened = np.stack([maximum_filter1d(one.all, 2 * reach + 1) for one in signs])
-    shared = gaussian_filter1d(widened.mean(axis=0), 0.25 * per_mm)
+    shared = _shared(signs, per_mm)
     exact = gaussian_filter1d(np.mean([one.bar + one.gap + one.jump for one in signs], axis=0), 0.25 * per_mm)
     told = np.mean([np.maximum(one.bar, one.gap) for one in signs], axis=0)
     if len(expected):
         near = [_nearest(x, shared, exact, per_mm) for x in expected]
         return [found if found.evidence else _wide_gap(found, told, per_mm) for found in near]
-    told = gaussian_filter1d(maximum_filter1d(told, 2 * reach + 1), 0.25 * per_mm)
+    told = gaussian_filter1d(maximum_filter1d(told, _widened(per_mm)), 0.25 * per_mm)
     peaks, _ = find_peaks(told, height=_LEAST, distance=max(1, round(_MERGE_MM * per_mm)), plateau_size=1)
     return [Break(_centre(x, exact, per_mm), float(told[x])) for x in peaks]
 
 
+def shared_lead_in(signs: Sequence[RowSigns], per_mm: float, names: Sequence[float], seems: float) -> float:
+    """
+    Return how far behind the begin of their columns names stand, which printers keep in all columns.
+
+    The rows show a break so far before each name. A name on a trace hides it, and looks like a gap of one
+    row or the other; and a trace that seems to begin late, or a pulse before it, moves the begin of the first
+    column.
+
+    Parameters
+    ----------
+    signs : sequence of RowSigns
+        Of the rows that have several columns.
+    per_mm : float
+    names : sequence of float
+        Where names of the columns stand, the first column's left out, in px of the maps.
+    seems : float
+        The distance in the first column.
+
+    Returns
+    -------
+    float
+        `seems` where the rows do not show a break in every column.
+    """
+    shared = _shared(signs, per_mm)
+    tried = np.arange(_NAMES_MM[0] * per_mm, _NAMES_MM[1] * per_mm)
+    seen = np.array([[_likely(x - away, shared, per_mm)[1] for x in names] for away in tried])
+    away = (tried - seems) / (_NAMES_SCATTER_MM * per_mm)
+    score = np.where(seen.min(axis=1) >= _TOLD, seen.mean(axis=1), 0) * np.exp(-(away**2) / 2)
+    return float(tried[int(np.argmax(score))]) if score.any() else seems
+
+
+def _shared(signs: Sequence[RowSigns], per_mm: float) -> FloatArray:
+    """Return the share of the rows that show a sign, by column of the maps."""
+    widened = np.stack([maximum_filter1d(one.all, _widened(per_mm)) for one in signs])
+    return np.asarray(gaussian_filter1d(widened.mean(axis=0), 0.25 * per_mm))
+
+
+def _widened(per_mm: float) -> int:
+    return 2 * max(1, round(0.5 * per_mm)) + 1
+
+
 def _nearest(x: float, shared: FloatArray, exact: FloatArray, per_mm: float) -> Break:
+    best, score = _likely(x, shared, per_mm)
+    if score == 0 or shared[best] < _TOLD:
+        return Break(x, 0.0)
+    return Break(_centre(best, exact, per_mm), float(shared[best]))
+
+
+def _likely(x: float, shared: FloatArray, per_mm: float) -> tuple[int, float]:
+    """Return the likeliest place of a break near a place, and its share of the rows, less the farther."""
     low = max(0, round(x - _NEAR_MM * per_mm))
     high = min(len(shared), round(x + _NEAR_MM * per_mm) + 1)
     if high <= low:
-        return Break(x, 0.0)
+        return 0, 0.0
     away = (np.arange(low, high) - x) / (_SCATTER_MM * per_mm)
     score = shared[low:high] * np.exp(-(away**2) / 2)
-    best = low + int(np.argmax(score))
-    if shared[best] < _TOLD:
-        return Break(x, 0.0)
-    return Break(_centre(best, exact, per_mm), float(shared[best]))
+    best = int(np.argmax(score))
+    return low + best, float(score[best])
 
 
 def _wide_gap(found: Break, told: FloatArray, per_mm: float) -> Break:

@@ -41,13 +41,20 @@ def with_unnamed(
     columns = len(breaks) + 1
     if not breaks or (len(several), columns) in ORDERS or (len(several), columns + 1) not in ORDERS:
         return list(breaks)
+    own = [spans[index] for index in several]
+    begin, end = np.median(own, axis=0)
+    taken = [
+        float(begin),
+        *(found.x for found in breaks),
+        float(end),
+    ]  # beside the ends stand pulses and frames
     clear = [
         found
         for found in shared_breaks([signs[index] for index in several], per_mm, ())
-        if found.evidence >= _CLEAR and all(abs(found.x - own.x) > _APART_MM * per_mm for own in breaks)
+        if found.evidence >= _CLEAR and all(abs(found.x - x) > _APART_MM * per_mm for x in taken)
     ]
     if not clear:
-        clear = _middle_of_two([span for span, own in zip(spans, named, strict=True) if len(own) > 1], breaks)
+        clear = _middle_of_two(own, breaks)
     return sorted([*breaks, *clear], key=lambda found: found.x) if len(clear) == 1 else list(breaks)
 
 

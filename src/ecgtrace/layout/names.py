@@ -13,6 +13,7 @@ from ecgtrace.types import FloatArray
 _FARTHEST_MM = 22.0  # a name stands no farther from its row
 _SAME_HEIGHT_MM = 2.5  # names of a row stand at one height; a middle of g and V differs by less
 _SAME_ROW = 0.35  # of the distance of rows
+_NEAR, _FAR = 0.8, 1.2  # of it: farther than the one, up to the other, only where one row more has a name
 _ALONE_GAP_MM = 30.0  # where there is one row
 _STROKE_MM = (0.75, 1.5)  # about the middle of an I, along x and y
 _SURE = 0.5
@@ -26,7 +27,8 @@ def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float
     Give each row the names that stand at one and the same distance from their rows.
 
     Printers put names above or below their traces, all at one height. The distance that gives most rows a
-    name is taken, the smallest of equals; a row may stay without.
+    name is taken, the smallest of equals; a row may stay without. Where rows stand close, a name may stand
+    nearer to the trace above than to its own.
 
     Parameters
     ----------
@@ -51,7 +53,7 @@ def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float
     for name in names:
         for level in levels:
             offset = name.y - level
-            if abs(offset) > min(0.8 * gap, _FARTHEST_MM * per_mm):
+            if abs(offset) > min(_FAR * gap, _FARTHEST_MM * per_mm):
                 continue
             hits = [_row_of(other.y - offset, levels, reach) for other in names]
             exact = [
@@ -59,7 +61,7 @@ def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float
                 for other, hit in zip(names, hits, strict=True)
                 if hit is not None
             ]
-            rows_hit = len({hit for hit in hits if hit is not None})
+            rows_hit = len({hit for hit in hits if hit is not None}) - 0.6 * (abs(offset) > _NEAR * gap)
             score = (rows_hit + 0.5 * float(np.mean(exact)) if exact else 0.0, len(exact), -abs(offset))
             if score > best:
                 best, shift = score, offset

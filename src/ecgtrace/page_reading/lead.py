@@ -11,6 +11,7 @@ from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.digitization.verdict import is_straight
 from ecgtrace.layout.regions import LeadRegion
 from ecgtrace.page_ink.maps import PageMaps
+from ecgtrace.page_reading.other_rows import OtherRows
 from ecgtrace.page_reading.pulse_edge import Behind
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 
@@ -90,6 +91,7 @@ def read_lead(
     scale: GridScale,
     beside: tuple[bool, bool],
     pulse: Behind | None = None,
+    others: OtherRows | None = None,
 ) -> ReadLead:
     """
     Read a lead.
@@ -107,6 +109,8 @@ def read_lead(
         Whether another lead ends where it begins, and whether another follows.
     pulse : Behind, optional
         The pulse before it.
+    others : OtherRows, optional
+        What is known to be ink of other rows.
 
     Raises
     ------
@@ -126,15 +130,25 @@ def read_lead(
     pad, near, more = (mm * scale.px_per_mm_y for mm in (_PAD_Y_MM, _CUT_MM, _MORE_MM))
     top, bottom = max(0, round(region.top - pad)), min(height, round(region.bottom + pad) + 1)
     fixed = replace(digitizer, grid=lambda _: scale, px_per_mm=None, deskew=False)
+    above = below = False
     for _ in range(_TRIES):
         piece = np.ascontiguousarray(image[top:bottom, left:right])
-        signal = fixed(piece)
+        shown = piece if others is None else others.erased(piece, left, top)
+        signal = fixed.read_shown(piece, shown)
         # A wave that ends at the piece's edge goes on: the maps gave its end to another row, or to none.
         above = top > 0 and float(np.nanmin(signal.row_px)) < near
         below = bottom < height and float(np.nanmax(signal.row_px)) > len(piece) - 1 - near
         if not (above or below):
             break
-        top, bottom = max(0, round(top - above * more)), min(height, round(bottom + below * more))
+        # But what goes on may be others' ink that it melts with.
+        up, down = above, below
+        if others is not None:
+            at = left + np.arange(len(signal.row_px), dtype=float)
+            up &= not others.go_on(at[signal.row_px < near], top - more / 2, top)
+            down &= not others.go_on(at[signal.row_px > len(piece) - 1 - near], bottom - 1, bottom + more / 2)
+        if not (up or down):
+            break
+        top, bottom = max(0, round(top - up * more)), min(height, round(bottom + down * more))
     cut = "its waves reach the edge of what was taken for its row" if above or below else ""
     # Of the checks of a single lead the others suppose that nothing else is in its picture.
     doubts = filter(None, (is_straight(signal, piece), cut))

@@ -1,7 +1,7 @@
 """All leads of a page, several at a time."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +14,8 @@ from ecgtrace.errors import EcgTraceError
 from ecgtrace.layout.regions import LeadRegion, RasterLayout
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_reading.lead import ReadLead, read_lead, to_sheet
+from ecgtrace.page_reading.left_over import Box, unread_ink, with_left_over
+from ecgtrace.page_reading.other_rows import other_rows
 from ecgtrace.page_reading.pulse_edge import PULSE_SURE, pulse_before, pulse_behind
 from ecgtrace.sheet import Sheet
 from ecgtrace.stages import stage, watching
@@ -21,6 +23,7 @@ from ecgtrace.types import GridScale
 from ecgtrace.vector.lines import Pulse
 
 _BREAK_MM = 3.0  # from where a column ends to where the maps let the next begin
+_LESS_MM = 2.0  # of ink that is left over: to be taken, a second reading of a lead leaves so much less
 _ALIKE_MM = 0.4  # of the ends of the leads of a column
 
 
@@ -28,6 +31,13 @@ class _Result(NamedTuple):
     lead: ReadLead | None
     error: str
     seconds: dict[str, float]
+
+
+class _Begun(NamedTuple):
+    region: LeadRegion
+    placed: LeadRegion
+    beside: tuple[bool, bool]
+    result: Future[_Result]
 
 
 def read_leads(
@@ -59,6 +69,7 @@ def read_leads(
     """
     scale = GridScale(sheet.px_per_mm_x, sheet.px_per_mm_y, 1.0)
 
+    others = other_rows(layout.rows, maps)
     rows, columns = np.nonzero(maps.pulse > PULSE_SURE)
     pulse_ink = maps.to_page(np.stack([columns, rows], axis=1))
 
@@ -66,13 +77,13 @@ def read_leads(
         with watching() as own:
             try:
                 pulse = pulse_before(sheet.image, region, pulses_mm, scale)
-                lead = read_lead(digitizer, sheet.image, region, scale, beside, pulse)
+                lead = read_lead(digitizer, sheet.image, region, scale, beside, pulse, others[region.row])
                 lead, error = replace(lead, pulse_behind=pulse_behind(region, pulse_ink, scale)), ""
             except EcgTraceError as failure:
                 lead, error = None, str(failure)
         return _Result(lead, error, own.seconds)
 
-    begun: list[tuple[LeadRegion, Future[_Result]]] = []
+    begun: list[_Begun] = []
     edge_px: float | None = None
     with stage("leads") as watch, _pool() as pool:
         for column in sorted({region.column for region in layout.regions}):
@@ -84,10 +95,10 @@ def read_leads(
                 is_followed = bool(np.isfinite(region.until))
                 beside = (column > 0 and edge_px is not None, is_followed)
                 future = pool.submit(read, placed, beside)
-                begun.append((region, future))
+                begun.append(_Begun(region, placed, beside, future))
                 ending += [future] if is_followed else []  # a strip need not be waited for
             edge_px = _edge([future.result().lead for future in ending], scale)
-        results = [(region, future.result()) for region, future in begun]
+        results = _followed(begun, read, pool, maps, scale)
     if watch is not None:
         watch.spread("leads", (result.seconds for _, result in results))
     leads = [result.lead for _, result in results if result.lead is not None]
@@ -97,6 +108,36 @@ def read_leads(
         if result.lead is None
     ]
     return leads, lost
+
+
+def _followed(
+    begun: Sequence[_Begun],
+    read: Callable[[LeadRegion, tuple[bool, bool]], _Result],
+    pool: ThreadPoolExecutor,
+    maps: PageMaps,
+    scale: GridScale,
+) -> list[tuple[LeadRegion, _Result]]:
+    """Read leads again, on higher pieces, beside which ink was left over; what leaves less of it counts."""
+    results = [one.result.result() for one in begun]
+    leads = {k: result.lead for k, result in enumerate(results) if result.lead is not None}
+    pieces = unread_ink(maps, list(leads.values())) if leads else []
+    higher = {k: with_left_over(lead, begun[k].placed, pieces, scale) for k, lead in leads.items()}
+    again = {
+        k: pool.submit(read, region, begun[k].beside) for k, region in higher.items() if region is not None
+    }
+    left = _height_mm(pieces, scale)
+    for k, future in again.items():
+        result = future.result()
+        if result.lead is None:
+            continue
+        rest = _height_mm(unread_ink(maps, list({**leads, k: result.lead}.values())), scale)
+        if rest <= left - _LESS_MM:
+            left, leads[k], results[k] = rest, result.lead, result
+    return [(one.region, result) for one, result in zip(begun, results, strict=True)]
+
+
+def _height_mm(pieces: Sequence[Box], scale: GridScale) -> float:
+    return sum(y1 - y0 for _, y0, _, y1 in pieces) / scale.px_per_mm_y
 
 
 def _edge(column: Sequence[ReadLead | None], scale: GridScale) -> float | None:

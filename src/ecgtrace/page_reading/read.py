@@ -23,7 +23,7 @@ from ecgtrace.page_reading.heart import heart_doubt, require_heart
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead
 from ecgtrace.page_reading.leads import read_leads
-from ecgtrace.page_reading.left_over import unread_ink_mm
+from ecgtrace.page_reading.left_over import unread_ink
 from ecgtrace.page_reading.lines import without_lines
 from ecgtrace.page_reading.mirror import refuse_mirrored
 from ecgtrace.page_reading.no_grid import sheet_by_pulses
@@ -199,7 +199,7 @@ class PageReader:
         leads, lost = self._leads(sheet, maps, layout, calibrated[0], pulses)
         if not leads:
             raise PageError("traces were found, but none could be read: " + "; ".join(lost))
-        unread_mm = unread_ink_mm(maps, leads)
+        unread_mm = [(y1 - y0) / sheet.px_per_mm_y for _, y0, _, y1 in unread_ink(maps, leads)]
         return assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
 
     def _look(self, sheet: Sheet) -> Seen:
