@@ -80,6 +80,18 @@ def test_a_lead_begins_in_the_middle_of_the_bar_beside_it(side):
     assert found.y_px[0] == found.y_px[-1] == LEVEL
 
 
+@pytest.mark.parametrize("side", ["start", "end"])
+def test_what_a_line_does_within_the_bar_does_not_count(side):
+    """It leaves for the bar's ink, columns 36 to 44, and comes back to its own level."""
+    line = line_of([(39, LEVEL - 16), (42, LEVEL - 16), (44, LEVEL), *BEAT, (600, LEVEL)])
+    bar = Stroke(np.array([40.0, 40.001]), np.array([LEVEL - 40, LEVEL + 40]), 4.0, 0.1, 0.2)
+    if side == "end":
+        line, bar = mirrored(line), mirrored(bar)
+        bar = Stroke(bar.x_px, bar.y_px, 4.0, 0.1, 0.2)
+    found, _ = settled(line, bar)
+    assert (found.y_px[0], found.y_px[-1]) == pytest.approx((LEVEL, LEVEL), abs=0.5)
+
+
 def test_what_lies_before_a_bar_is_the_next_columns():
     line = line_of([(20, LEVEL + 8), (60, LEVEL), *BEAT, (600, LEVEL)])
     bar = Stroke(np.array([50.0, 50.001]), np.array([LEVEL - 40, LEVEL + 40]), 2.5, 0.1, 0.2)

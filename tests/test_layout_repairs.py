@@ -141,3 +141,53 @@ def test_the_edge_of_a_pulse_is_no_i():
     assert [region.name for region in layout.regions] == [
         STANDARD[column][row] for row in range(3) for column in range(4)
     ]
+
+
+def test_a_name_printed_on_its_trace_is_no_gap():
+    """
+    Between columns are 2 mm of paper; names 6 mm behind them hide the trace of two columns of three.
+
+    The first column's traces seem to begin 3 mm late, as where a name covers their beginning.
+    """
+    planted = page(strip=False)
+    for part in ("bar", "text"):
+        planted.parts[part][:] = 0
+    planted.names = []
+    for column, names in enumerate(STANDARD):
+        begin = 10 + 62.5 * column
+        planted.parts["trace"][
+            :, round(begin * PX) - 8 * (column > 0) : round(begin * PX) + 12 * (not column)
+        ] = 0
+        for row, name in enumerate(names):
+            planted.name(name, begin + 7.5, 30 + 30 * row)  # 3 mm wide
+        if column != 2:
+            hidden = slice(round((begin + 6) * PX), round((begin + 9) * PX))
+            planted.parts["trace"][:, hidden] = 0
+    layout = regions(planted)
+    starts = [region.start / PX for region in layout.regions[1:4]]
+    assert starts == pytest.approx([71.5, 134, 196.5], abs=1)
+    assert not layout.doubts
+
+
+@pytest.mark.parametrize("above_mm", [3.0, 9.0])
+def test_names_may_stand_nearer_to_the_trace_above(above_mm):
+    """Rows are 10 mm apart: 9 mm above its own, a name is 1 mm below the one before."""
+    planted = Planted(height_mm=160)
+    names = (*STANDARD_LIMB, *CHEST)
+    for row, name in enumerate(names):
+        planted.trace(15, 260, 30 + 10 * row, wave_mm=0.8)
+        planted.name(name, 12, 30 + 10 * row - above_mm)
+    layout = regions(planted)
+    assert [region.name for region in layout.regions] == list(names)
+
+
+def test_a_first_column_without_names_is_told_beside_a_frame():
+    """Frames and pulses beside the first and the last column are no further columns."""
+    planted = page()
+    planted.names = [name for name in planted.names if name.name not in STANDARD[0] or name.y > 110 * PX]
+    for x in (2, 268):
+        planted.parts["bar"][20 * PX : 130 * PX, x * PX : x * PX + 2] = 1
+    layout = regions(planted)
+    assert layout.name == "3x4+1"
+    starts = [region.start / PX for region in layout.regions[:4]]
+    assert starts == pytest.approx([10, 72.5, 135, 197.5], abs=0.5)

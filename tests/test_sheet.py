@@ -270,6 +270,21 @@ def test_rows_and_columns_are_told_from_diagonals():
     assert abs(rays.turn_deg) < 1
 
 
+@pytest.mark.parametrize(("px_per_mm", "dash_mm"), [(8.7, 0.4), (10.0, 1.0)])
+def test_dashed_lines_are_told_from_the_slanting_rows_of_their_dashes(px_per_mm, dash_mm):
+    """Of the first, slanting rows of dashes looked stronger than the lines, and were no grid."""
+    width, height = 2600, 1900
+    image = np.full((height, width, 3), 255, np.uint8)
+    for at in range(int(width / px_per_mm / 5) + 1):
+        x = round(5 * at * px_per_mm)
+        image[np.arange(height) / px_per_mm / dash_mm % 1 < 0.6, x : x + 2] = 0
+        if x < height:
+            image[x : x + 2, np.arange(width) / px_per_mm / dash_mm % 1 < 0.6] = 0
+    sheet = find_sheet(image)
+    assert sheet.turn_deg == pytest.approx(0, abs=0.05)
+    assert (sheet.px_per_mm_x, sheet.px_per_mm_y) == pytest.approx((px_per_mm, px_per_mm), rel=1e-3)
+
+
 def test_a_thumbnail_is_no_page():
     with pytest.raises(PageError, match="too few"):
         find_sheet(np.full((90, 120, 3), 255, np.uint8))

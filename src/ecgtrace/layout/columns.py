@@ -161,11 +161,12 @@ def shared_lead_in(signs: Sequence[RowSigns], per_mm: float, names: Sequence[flo
     float
         `seems` where the rows do not show a break in every column.
     """
-    shared = _shared(signs, per_mm)
+    told = np.stack([maximum_filter1d(np.maximum(one.bar, one.gap), _widened(per_mm)) for one in signs])
+    shared = gaussian_filter1d(told.mean(axis=0), 0.25 * per_mm)  # no jumps: a regular rhythm has them alike
     tried = np.arange(_NAMES_MM[0] * per_mm, _NAMES_MM[1] * per_mm)
     seen = np.array([[_likely(x - away, shared, per_mm)[1] for x in names] for away in tried])
     away = (tried - seems) / (_NAMES_SCATTER_MM * per_mm)
-    score = np.where(seen.min(axis=1) >= _TOLD, seen.mean(axis=1), 0) * np.exp(-(away**2) / 2)
+    score = np.where(seen.min(axis=1) >= _LEAST, seen.mean(axis=1), 0) * np.exp(-(away**2) / 2)
     return float(tried[int(np.argmax(score))]) if score.any() else seems
 
 

@@ -11,6 +11,7 @@ from ecgtrace.layout.breaks import COLUMN_MM, find_breaks
 from ecgtrace.layout.columns import Break, RowSigns, signs_of
 from ecgtrace.layout.full_rows import with_full_rows, with_unnamed
 from ecgtrace.layout.given import NOT_KNOWN, OPTION, GivenLayout, given_breaks, keep_rows, lead_at
+from ecgtrace.layout.ladder import Uppermost, without_ladders
 from ecgtrace.layout.names import names_of_rows, with_left_edges, without_strokes
 from ecgtrace.layout.one_lead import SoleName, sole_name
 from ecgtrace.layout.orders import decide_names
@@ -87,6 +88,8 @@ class RasterLayout:
         Where the page may show one lead alone: its name. Beats tell (`page_reading.continued`).
     left_out : tuple of Row
         More rows than the layout given has.
+    ladder : Uppermost or None
+        Of pulses that touch each other (`layout.ladder`).
     """
 
     name: str
@@ -96,6 +99,7 @@ class RasterLayout:
     notes: tuple[str, ...] = ()
     sole: SoleName | None = None
     left_out: tuple[Row, ...] = ()
+    ladder: Uppermost | None = None
 
 
 def find_regions(
@@ -117,7 +121,7 @@ def find_regions(
     leads : sequence of str, optional
         Names that count (`given.parse_leads`).
     """
-    rows = find_rows(maps)
+    rows, ladder = without_ladders(find_rows(maps), maps)
     if not rows:
         return RasterLayout("", (), ())
     names = with_left_edges(without_strokes(names, maps), maps)
@@ -175,7 +179,7 @@ def find_regions(
     if by_order:
         notes.append(f"{by_order} names were hard to read; they are those of the usual order")
     told_of = (tuple(doubts), tuple(notes))
-    return RasterLayout(called, tuple(regions), tuple(rows), *told_of, sole, tuple(left_out))
+    return RasterLayout(called, tuple(regions), tuple(rows), *told_of, sole, tuple(left_out), ladder)
 
 
 def _begun_together(regions: Sequence[LeadRegion], maps: PageMaps) -> list[LeadRegion]:

@@ -175,7 +175,8 @@ class PageReader:
             pulses = find_pulses(maps)
         with stage("page_text"):
             zero_lines_mm = [row.zero_y / MAP_PX_PER_MM for row in layout.rows]
-            calibrated = calibrate(sheet, pulses, given, seen.page_print.scale_told, zero_lines_mm)
+            measured = pulses or ([] if layout.ladder is None else [Pulse(*layout.ladder)])
+            calibrated = calibrate(sheet, measured, given, seen.page_print.scale_told, zero_lines_mm)
         with stage("page_ink"):
             refuse_mirrored(seen, partial(self._flipped, sheet))
         recording = self._recording(sheet, maps, layout, calibrated, pulses)

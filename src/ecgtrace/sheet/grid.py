@@ -9,13 +9,14 @@ from ecgtrace.sheet.darkness import Ground, ground_of
 from ecgtrace.sheet.phase import Patches, measure
 from ecgtrace.sheet.plane import Lattice, fit_plane, lattice_from
 from ecgtrace.sheet.spacing import Spacing, find_spacings
-from ecgtrace.sheet.spectrum import find_rays, spectra_of
+from ecgtrace.sheet.spectrum import Rays, Spectra, find_rays, spectra_of
 from ecgtrace.types import FloatArray
 
 _COARSE_PX = 1600  # long side from which on a picture is halved, or more: A4 has 5.4 px per mm then
 _FINE_PX_PER_MM = 5.0  # below it, lines 1 mm apart are no longer seen sharp
 _READINGS = 3
 _SECOND_CHOICE = 0.8  # of the patches agree
+_NEARLY_UPRIGHT_DEG = 12.0  # as pages lie that were put on a scanner
 _SAME = 0.1  # in the logarithm of a spacing
 _ROUNDS = 3
 _FULL_SIGNAL = 100.0
@@ -77,8 +78,19 @@ def find_grid(image: NDArray[np.uint8], known_px_per_mm: float | None = None) ->
     if not ground.darkness.any():
         return None
     spectra = spectra_of(ground.darkness)
-    rays = find_rays(spectra)
     known = None if known_px_per_mm is None else known_px_per_mm / factor
+    found = _along(find_rays(spectra), image, ground, spectra, known)
+    if found is not None:
+        return found
+    # Dashes stand on a lattice of their own, whose slanting rows may look stronger than its lines.
+    found = _along(find_rays(spectra, _NEARLY_UPRIGHT_DEG), image, ground, spectra, known)
+    return found if found is not None and found.agreeing > _SECOND_CHOICE else None
+
+
+def _along(
+    rays: Rays, image: NDArray[np.uint8], ground: Ground, spectra: Spectra, known: float | None
+) -> Grid | None:
+    """Find the grid whose lines run across two rays."""
     readings = find_spacings(rays, max(ground.darkness.shape), known)[:_READINGS]
     for spacing in readings:
         lattice = lattice_from(spectra, rays, spacing)

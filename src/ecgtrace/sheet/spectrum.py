@@ -19,6 +19,7 @@ from ecgtrace.types import FloatArray
 TILE_PX = 256
 _STEP_PX = 176
 _LEFT = 16  # columns of negative frequency kept beside those of positive
+_EVERY_WAY_DEG = 45.0  # about rows and columns
 _ANGLE_STEP_DEG = 0.5
 _LOWEST, _HIGHEST, _BIN = 2.0, 126.0, 0.25  # cycles per tile
 _AROUND = 21  # every second sample of a ray, over 10 cycles per tile: their lower third is its ground
@@ -133,8 +134,16 @@ class Rays:
     score: float
 
 
-def find_rays(spectra: Spectra) -> Rays:
-    """Find the two perpendicular directions along which peaks stand out most."""
+def find_rays(spectra: Spectra, within_deg: float = _EVERY_WAY_DEG) -> Rays:
+    """
+    Find the two perpendicular directions along which peaks stand out most.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    within_deg : float, optional
+        Of the picture's rows and columns, at most 45.
+    """
     energy = spectra.power.sum(axis=(1, 2), dtype=np.float64)
     # A tile full of ink, or at the rim of the paper, must not outweigh the others.
     weight = (1 / (energy + 0.1 * np.median(energy) + 1e-6)).astype(np.float32)
@@ -148,11 +157,12 @@ def find_rays(spectra: Spectra) -> Rays:
     ground = np.repeat(percentile_filter(polar[:, ::2], 35, (1, _AROUND)), 2, axis=1)
     above = np.maximum(polar - ground, 0).astype(np.float64)
     score = np.maximum(above - _NOISE, 0).sum(axis=1)
-    quarter, eighth = len(angle) // 2, len(angle) // 4
+    quarter, reach = len(angle) // 2, round(within_deg / _ANGLE_STEP_DEG)
     both = np.sqrt(score * np.roll(score, -quarter))
-    first = np.arange(eighth, eighth + quarter)  # -45 to 45 degrees
+    first = np.arange(quarter - reach, quarter + reach)
     best = int(first[np.argmax(both[first])])
-    best = _not_diagonal(above, both, best, quarter)
+    if within_deg == _EVERY_WAY_DEG:
+        best = _not_diagonal(above, both, best, quarter)
     excess = above[[best, (best + quarter) % len(angle)]]
     return Rays(frequency, excess, float(np.degrees(angle[best])), float(both[best]))
 

@@ -60,7 +60,7 @@ def find_calibration(
     text : str
         All that is printed on the page and could be read.
     pulses : sequence of Pulse
-        In units of the scale.
+        In units of the scale; of NaN height where only its width is known.
     given : PaperChoice
     tolerance : float, optional
         Share by which a pulse may be off a gain or a speed.
@@ -74,7 +74,8 @@ def find_calibration(
     """
     doubts: list[str] = []
     notes: list[str] = []
-    heights = _values([pulse.height / scale.per_mm_y for pulse in pulses], GAINS_MM_PER_MV, tolerance)
+    whole = [pulse.height / scale.per_mm_y for pulse in pulses if np.isfinite(pulse.height)]
+    heights = _values(whole, GAINS_MM_PER_MV, tolerance)
     widths = _values([p.width / scale.per_mm_x / _PULSE_S for p in pulses], pulse_speeds, tolerance)
     gain, gain_from = _decide(
         "gain", "mm/mV", given.gain_mm_per_mv, gains_mm_per_mv(text), heights, GAIN_MM_PER_MV, doubts, notes
@@ -91,8 +92,8 @@ def find_calibration(
         doubts,
         notes,
     )
-    if pulses and not heights:
-        mm = float(np.median([pulse.height for pulse in pulses])) / scale.per_mm_y
+    if whole and not heights:
+        mm = float(np.median(whole))
         doubts.append(f"the calibration pulse is {mm:.1f} mm high, which is no gain of a recorder")
     source = scale.source
     if not scale.confirmed:
