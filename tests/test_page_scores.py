@@ -110,6 +110,15 @@ def test_a_late_axis_is_told_and_hides_from_the_aligned_snr(samples):
     assert v2.snr_as_read_db < 10 and score.n_wrong == 0
 
 
+def test_half_a_sample_hides_from_the_finely_aligned_snr():
+    """Whole samples leave it. Read half a sample late: the mean of two samples, a little rounder."""
+    page = sample()
+    moved = {k: (row + np.concatenate([row[:1], row[:-1]])) / 2 for k, row in truth_of(page).items()}
+    v2 = score_page(page, recording(moved)).leads[LEADS.index("V2")]
+    assert v2.time0_error_ms == pytest.approx(500 / FS_HZ, abs=0.1)
+    assert v2.snr_fine_db > v2.snr_db + 5
+
+
 def test_a_wrong_gain_is_its_noise():
     """1.1 times the signal leaves a tenth of it: 20 dB, and r stays 1."""
     page = sample()

@@ -31,7 +31,8 @@ class PageRow:
     lead : str
     subset : {"overlap", "non_overlap", "unknown"}
         Of a lead: whether ink of others lies in its box. Empty for a page.
-    found, rather, r, snr_db, rmse_mv, snr_as_read_db, challenge_db, time0_error_ms, coverage, excess
+    found, rather, r, snr_db, rmse_mv, snr_fine_db, snr_as_read_db, challenge_db : str or float or None
+    time0_error_ms, coverage, excess : float or None
         As `page_scores.LeadScore` has them.
     kaggle_ratio : float or None
         Of a page: signal over noise by Kaggle's rules, linear, not capped.
@@ -64,6 +65,7 @@ class PageRow:
     r: float | None = None
     snr_db: float | None = None
     rmse_mv: float | None = None
+    snr_fine_db: float | None = None
     snr_as_read_db: float | None = None
     challenge_db: float | None = None
     time0_error_ms: float | None = None

@@ -20,7 +20,7 @@ from ecgtrace.recording import Recording
 from ecgtrace.types import FAILED
 
 _IN_ONE_COLUMN = re.compile(r"(\d+)x1\+(\d+)")
-_MEANS = ("r", "snr_db", "rmse_mv", "snr_as_read_db", "challenge_db", "coverage", "excess")
+_MEANS = ("r", "snr_db", "rmse_mv", "snr_fine_db", "snr_as_read_db", "challenge_db", "coverage", "excess")
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class PageEvaluation:
             message=describe_error(error),
             r=FAILED_R,
             snr_db=FAILED_SNR_DB,
+            snr_fine_db=FAILED_SNR_DB,
             snr_as_read_db=FAILED_SNR_DB,
             challenge_db=FAILED_SNR_DB,
             coverage=0.0,

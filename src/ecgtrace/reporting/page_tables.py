@@ -100,6 +100,14 @@ STATISTICS = (
     PageStatistic("snr_mean", "SNR, mean over leads (dB)", 1, LEAD, _of_truth("snr_db"), "mean"),
     PageStatistic("snr_median", "SNR, median (dB)", 1, LEAD, _of_truth("snr_db"), "median"),
     PageStatistic(
+        "snr_fine_mean",
+        "SNR, mean, lag removed to a fraction of a sample (dB)",
+        1,
+        LEAD,
+        _of_truth("snr_fine_db"),
+        "mean",
+    ),
+    PageStatistic(
         "snr_median_overlap",
         "SNR, median, ink of others in the box (dB)",
         1,

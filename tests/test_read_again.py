@@ -1,0 +1,87 @@
+"""Leads beside which ink is left over are read again on higher pieces; what leaves less of it counts."""
+
+import numpy as np
+import pytest
+
+import ecgtrace.page_reading.leads as module
+from ecgtrace.digitization.refined import RefinedDigitizer
+from ecgtrace.layout.regions import LeadRegion, RasterLayout
+from ecgtrace.layout.rows import Row
+from ecgtrace.page_ink.maps import NAME_CLASSES, PageMaps
+from ecgtrace.page_reading.lead import ReadLead
+from ecgtrace.page_reading.leads import read_leads
+from ecgtrace.sheet import Sheet
+from ecgtrace.sheet.mapping import PlaneMap
+from ecgtrace.types import LeadSignal
+
+SHAPE = (200, 440)  # of the maps, 4 px per mm; the sheet has as many
+WAVE, TOP, ZERO = 200, 60, 100
+
+
+@pytest.fixture
+def page():
+    """A row at 100 with a wave up to 60, of which its votes have but half; another row at 160."""
+    trace = np.zeros(SHAPE, np.float32)
+    trace[ZERO, 20:420] = trace[TOP : ZERO + 1, WAVE] = trace[160, 20:420] = 1
+    blank = np.zeros(SHAPE, np.float32)
+    maps = PageMaps(
+        trace, blank, blank, blank, blank, np.zeros((len(NAME_CLASSES), *SHAPE), np.float32), (1.0, 1.0)
+    )
+    inks = np.zeros((2, *SHAPE), np.bool_)
+    inks[0, ZERO, 20:420] = inks[0, 80 : ZERO + 1, WAVE] = inks[1, 160, 20:420] = True
+    regions = (
+        LeadRegion("I", 0, 0, 20, 419, 80, ZERO, ZERO),
+        LeadRegion("II", 1, 0, 20, 419, 160, 160, 160),
+    )
+    rows = (Row(ZERO, inks[0]), Row(160, inks[1]))
+    picture = np.full((*SHAPE, 3), 255, np.uint8)
+    sheet = Sheet(picture, 4.0, 4.0, PlaneMap.identity(), 0.0, 0.0, "grid lines", grid_confirmed=True)
+    return sheet, maps, RasterLayout("2x1", regions, rows)
+
+
+def reader(read, tried):
+    """Return what stands for `read_lead`: it follows the wave as far as `read` says of the region."""
+
+    def read_lead(digitizer, image, region, scale, beside, pulse=None, others=None):
+        tried.append((region.name, region.top))
+        row_px = np.full(400, float(region.zero_y))
+        row_px[WAVE - 20 - 1 : WAVE - 20 + 2] = (region.zero_y, read(region), region.zero_y)
+        signal = LeadSignal(np.zeros(400), 500.0, np.ones(400), scale, row_px, start_px=0.0)
+        return ReadLead(region, signal, left=20, top=0)
+
+    return read_lead
+
+
+def heights(page, monkeypatch, read):
+    tried = []
+    monkeypatch.setattr(module, "read_lead", reader(read, tried))
+    leads, lost = read_leads(RefinedDigitizer(), *page)
+    assert not lost and [lead.region.name for lead in leads] == ["I", "II"]
+    return tried, [float(np.nanmin(lead.signal.row_px)) for lead in leads]
+
+
+def test_the_lead_that_the_ink_hangs_on_is_read_again(page, monkeypatch):
+    def follows(region):
+        return region.top if region.name == "I" else region.zero_y
+
+    tried, highest = heights(page, monkeypatch, follows)
+    assert [name for name, _ in tried] == ["I", "II", "I"]
+    assert tried[2][1] == pytest.approx(TOP - 0.5)
+    assert highest == pytest.approx([TOP - 0.5, 160])
+
+
+def test_a_second_reading_that_explains_no_more_does_not_count(page, monkeypatch):
+    """It went elsewhere."""
+
+    def wanders(region):
+        return 80.0 if region.name == "I" and region.top == 80 else region.zero_y
+
+    tried, highest = heights(page, monkeypatch, wanders)
+    assert len(tried) == 3 and highest == [80.0, 160.0]
+
+
+def test_where_nothing_is_left_over_each_lead_is_read_once(page, monkeypatch):
+    def follows(region):
+        return float(TOP) if region.name == "I" else region.zero_y
+
+    assert heights(page, monkeypatch, follows) == ([("I", 80), ("II", 160)], [60.0, 160.0])
