@@ -191,3 +191,14 @@ def test_a_first_column_without_names_is_told_beside_a_frame():
     assert layout.name == "3x4+1"
     starts = [region.start / PX for region in layout.regions[:4]]
     assert starts == pytest.approx([10, 72.5, 135, 197.5], abs=0.5)
+
+
+def test_two_names_on_one_trace_are_one_column():
+    """Of rows of one lead, one has its name twice, 8 mm apart, as where print beside it is taken for one."""
+    planted = Planted(height_mm=120)
+    for row, name in enumerate(STANDARD_LIMB):
+        planted.trace(15, 260, 20 + 18 * row)
+        planted.name(name, 18, 12 + 18 * row)
+    planted.name("II", 26, 12 + 18)
+    layout = regions(planted)
+    assert layout.name == "6x1" and [region.name for region in layout.regions] == list(STANDARD_LIMB)

@@ -161,6 +161,8 @@ def shared_lead_in(signs: Sequence[RowSigns], per_mm: float, names: Sequence[flo
     float
         `seems` where the rows do not show a break in every column.
     """
+    if not len(names):
+        return seems
     told = np.stack([maximum_filter1d(np.maximum(one.bar, one.gap), _widened(per_mm)) for one in signs])
     shared = gaussian_filter1d(told.mean(axis=0), 0.25 * per_mm)  # no jumps: a regular rhythm has them alike
     tried = np.arange(_NAMES_MM[0] * per_mm, _NAMES_MM[1] * per_mm)
