@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from test_layout import STANDARD, Planted, page  # the same planted maps
 
+from ecgtrace.layout.breaks import find_breaks
+from ecgtrace.layout.columns import RowSigns
 from ecgtrace.layout.regions import find_regions
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM
+from ecgtrace.page_ink.names import FoundName
 from ecgtrace.page_ink.no_trace import without_what_is_none
 
 PX = round(MAP_PX_PER_MM)
@@ -202,3 +205,46 @@ def test_two_names_on_one_trace_are_one_column():
     planted.name("II", 26, 12 + 18)
     layout = regions(planted)
     assert layout.name == "6x1" and [region.name for region in layout.regions] == list(STANDARD_LIMB)
+
+
+def test_rows_whose_begin_a_name_hides_begin_with_the_one_that_shows_it():
+    """Names lie on the traces of the first and the third row, from where these begin."""
+    planted = page(bars=False, strip=False)
+    planted.parts["trace"][:] = planted.parts["text"][:] = 0
+    planted.offset[:] = 0
+    planted.names = []
+    for column, names in enumerate(STANDARD):
+        for row, name in enumerate(names):
+            zero, begin = 30 + 30 * row, 10 + 62.5 * column
+            planted.parts["trace"][zero * PX, round(begin * PX) : round((begin + 62.5) * PX)] = 1
+            planted.name(name, begin + 2, zero - 8)
+            if not column and row != 1:
+                hidden = np.s_[(zero - 1) * PX : (zero + 1) * PX, 10 * PX : (18 if row else 15) * PX]
+                planted.parts["trace"][hidden], planted.parts["text"][hidden] = 0, 1
+    layout = regions(planted)
+    firsts = [region.start / PX for region in layout.regions if region.column == 0]
+    assert firsts == pytest.approx([10, 10, 10], abs=0.5)
+    starts = [region.start / PX for region in layout.regions if region.row == 1]
+    assert starts == pytest.approx([10, 72.5, 135, 197.5], abs=1)
+
+
+@pytest.mark.parametrize(("late_mm", "is_doubt"), [(0.0, False), (3.0, True)])
+def test_breaks_that_one_row_of_three_shows_are_a_doubt(late_mm, is_doubt):
+    """But where the columns are equal by them."""
+    begins = [10.0, *(10 + 62.5 * k + late_mm for k in (1, 2, 3))]
+    named = [
+        [
+            FoundName(names[row], 1.0, (begin + 3) * PX, 0.0)
+            for names, begin in zip(STANDARD, begins, strict=True)
+        ]
+        for row in range(3)
+    ]
+    nothing = np.zeros(270 * PX)
+    gap = nothing.copy()
+    for begin in begins[1:]:
+        gap[round((begin - 1) * PX) : round(begin * PX)] = 1
+    signs = [RowSigns(nothing, gap if row == 0 else nothing, nothing) for row in range(3)]
+    breaks, doubts, _ = find_breaks(named, signs, [(10 * PX, 260 * PX)] * 3, PX)
+    assert [found.x / PX for found in breaks] == pytest.approx(begins[1:], abs=1)
+    assert all(0 < found.evidence < 0.5 for found in breaks)
+    assert any("few rows show" in doubt for doubt in doubts) == is_doubt

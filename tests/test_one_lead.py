@@ -12,7 +12,7 @@ from ecgtrace.layout.regions import LeadRegion, find_regions
 from ecgtrace.page_ink.maps import NAME_CLASSES, PageMaps
 from ecgtrace.page_ink.names import names_found
 from ecgtrace.page_reading.axis import PlacedLead
-from ecgtrace.page_reading.continued import _row_times
+from ecgtrace.page_reading.continued import _length_doubts, _row_times
 from ecgtrace.page_reading.lead import ReadLead, to_sheet
 from ecgtrace.page_reading.read import assemble
 from ecgtrace.pages.page_design import PageDesign
@@ -247,15 +247,33 @@ def test_one_row_of_four_may_be_spoilt():
     assert found.alike and found.apart
 
 
+def row_part(row, start_s=0.0, end_s=9.994, behind=False):
+    """Plant a row that was read from `start_s` to `end_s`."""
+    values = np.sin(np.arange(round((end_s - start_s) * FS_HZ)))
+    region = LeadRegion("II", row, 0, 100.0 + start_s * 25 * PX, 100.0 + end_s * 25 * PX, 0, 10, 5)
+    signal = LeadSignal(values, FS_HZ, np.ones(len(values)), SCALE, np.full(4000, 5.0), start_px=0.0)
+    return PlacedLead(ReadLead(region, signal, 100, 0, pulse_behind=behind), signal, start_s, end_s)
+
+
 def test_the_foot_of_a_pulse_makes_no_row_longer():
     """Rows of ten seconds of which two were read from 1 mm before the others on."""
-
-    def part(row, start_s):
-        values = np.sin(np.arange(round((9.994 - start_s) * FS_HZ)))
-        region = LeadRegion("II", row, 0, 100.0 + start_s * 25 * PX, 100.0 + 9.994 * 25 * PX, 0, 10, 5)
-        signal = LeadSignal(values, FS_HZ, np.ones(len(values)), SCALE, np.full(4000, 5.0), start_px=0.0)
-        return PlacedLead(ReadLead(region, signal, 100, 0), signal, start_s, 9.994)
-
-    rows = {row: part(row, start_s) for row, start_s in enumerate((0.0, -0.038, 0.0, -0.028))}
-    starts = [time.start_s for time in _row_times(rows, 4, 0.016, FS_HZ)]
+    rows = {row: row_part(row, start_s) for row, start_s in enumerate((0.0, -0.038, 0.0, -0.028))}
+    starts = [time.start_s for time in _row_times(rows, 4, 25.0, FS_HZ)]
     assert starts == pytest.approx([0.0, 10.0, 20.0, 30.0])
+
+
+def test_the_foot_of_a_pulse_behind_the_rows_makes_none_longer():
+    """They were read to 1.7 mm behind 250 mm, where pulses stand."""
+    rows = {row: row_part(row, end_s=10.068, behind=True) for row in range(4)}
+    times = _row_times(rows, 4, 25.0, FS_HZ)
+    assert [time.start_s for time in times] == pytest.approx([0.0, 10.0, 20.0, 30.0])
+    assert [time.right_s for time in times] == pytest.approx([9.998] * 4)
+    assert _length_doubts(times) == []
+
+
+def test_rows_of_a_length_that_no_recorder_prints_are_a_doubt():
+    """Without pulses behind them: 5 rows add up to 0.3 s."""
+    times = _row_times({row: row_part(row, end_s=10.068) for row in range(5)}, 5, 25.0, FS_HZ)
+    assert times[4].start_s == pytest.approx(40.28)
+    (doubt,) = _length_doubts(times)
+    assert "10.07 s long" in doubt

@@ -10,6 +10,8 @@ from ecgtrace.page_ink.names import FoundName
 
 COLUMN_MM = 12.0  # names of one column stand within so much; leads are longer
 _EQUAL_MM = 1.5  # columns told by names alone are equal within the places of names
+_CERTAIN = 0.5  # of the rows show a break: of three, one alone has a wave that looks like one too often
+_BEFORE_MM = 2.0  # of the first begin a name that hides others may reach
 _NEAR_EQUAL_MM = 5.0  # how far names may stand from where those of the other columns stand
 
 
@@ -46,34 +48,54 @@ def find_breaks(
     if not columns:  # names all over the place
         return shared_breaks(signs, per_mm, ()), [], []
     first = columns[0]
-    begin = float(np.median([spans[i][0] for i in several]))
+    begin = _first_begin([named[i] for i in several], [spans[i][0] for i in several], per_mm)
     lead_in = shared_lead_in([signs[i] for i in several], per_mm, columns[1:], first - begin)
     expected = [x - lead_in for x in columns[1:]]
     breaks = shared_breaks([signs[i] for i in several], per_mm, expected)
-    if all(found.evidence for found in breaks):
+    if all(found.evidence >= _CERTAIN for found in breaks):
         return breaks, [], []
     # Names need not stand alike in all columns; where they are near equal parts, signs are looked for there.
     last = max(spans[i][1] for i in several)
     width = (last - begin) / len(columns)
     equal = [begin + (k + 1) * width for k in range(len(breaks))]
     widths = np.diff([begin, *(found.x for found in breaks), last]) / per_mm
+    is_equal = np.ptp(widths) <= _EQUAL_MM
     away = max(abs(found.x - x) for found, x in zip(breaks, equal, strict=True)) / per_mm
-    if away > _NEAR_EQUAL_MM:
+    is_near = away <= _NEAR_EQUAL_MM
+    if is_near:
+        again = shared_breaks([signs[i] for i in several], per_mm, equal)
+        if sum(found.evidence > 0 for found in again) > sum(found.evidence > 0 for found in breaks):
+            breaks = again
+    if all(found.evidence for found in breaks):
+        few = "columns were told by names and by signs that few rows show: they may begin elsewhere"
+        return breaks, [] if is_equal else [few], []
+    if not is_near:
         told = "columns were told by names alone, and are not equal: they may begin elsewhere"
         return breaks, [told], []
-    again = shared_breaks([signs[i] for i in several], per_mm, equal)
-    if sum(found.evidence > 0 for found in again) > sum(found.evidence > 0 for found in breaks):
-        breaks = again
-    if all(found.evidence for found in breaks):
-        return breaks, [], []
     breaks = [
         found if found.evidence else replace(found, x=x) for found, x in zip(breaks, equal, strict=True)
     ]
-    if np.ptp(widths) <= _EQUAL_MM:
+    if is_equal:
         told = "columns were told by names, and are equal: no bars between them were found"
         return breaks, [], [told]
     told = "columns were told by names near equal parts, which were taken: they may begin elsewhere"
     return breaks, [told], []
+
+
+def _first_begin(named: Sequence[Sequence[FoundName]], begins: Sequence[float], per_mm: float) -> float:
+    """
+    Return where the rows begin: the median of those whose first name does not hide it.
+
+    A name on a trace lets it seem to begin later, never earlier: it stands between where the first row begins
+    and where its own seems to.
+    """
+    first = min(begins)
+    seen = [
+        begin
+        for own, begin in zip(named, begins, strict=True)
+        if not (own and first - _BEFORE_MM * per_mm <= min(name.x for name in own) < begin)
+    ]
+    return float(np.median(seen)) if seen else first
 
 
 def _name_columns(named: Sequence[Sequence[FoundName]], per_mm: float) -> list[float]:

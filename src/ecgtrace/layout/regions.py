@@ -186,12 +186,12 @@ def _begun_together(regions: Sequence[LeadRegion], maps: PageMaps) -> list[LeadR
     """
     Let the leads of the first column begin where others do, if print hides where they do.
 
-    Rows begin at one place of the paper. The leftmost that two of them share counts: a name on a trace lets
-    it seem to begin later, never earlier.
+    Rows begin at one place of the paper. The leftmost that two of them share counts, else the leftmost: a
+    name on a trace lets it seem to begin later, never earlier.
     """
     reach = _TOGETHER_MM * MAP_PX_PER_MM
     starts = sorted(region.start for region in regions if region.column == 0)
-    shared = [x for x, after in pairwise(starts) if after - x <= reach]
+    shared = [x for x, after in pairwise(starts) if after - x <= reach] or starts[:1]
     if not shared:
         return list(regions)
     begun = []

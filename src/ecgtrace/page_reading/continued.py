@@ -10,6 +10,7 @@ from ecgtrace.layout.one_lead import SoleName, rows_layout_name
 from ecgtrace.layout.regions import RasterLayout
 from ecgtrace.page_reading.axis import TENTH_S, PlacedLead, whole_tenths
 from ecgtrace.page_reading.lead import ReadLead, on_axis
+from ecgtrace.page_reading.row_length import FOOT_MM, ROW_MM
 from ecgtrace.types import FloatArray
 
 _ALIKE_MM = 0.4  # of where rows begin and end, which they do together, but for the last
@@ -47,7 +48,9 @@ def join_rows(
     rhythm = rows_rhythm([_shown(part) for part in rows], fs_hz)
     if not _is_one_lead(sole, rhythm):
         return list(placed), layout, _doubts(sole, rhythm)
-    lead = _joined(rows, sole.n_rows, px_per_mm)
+    by_row = {part.lead.region.row: part for part in rows}
+    times = _row_times(by_row, sole.n_rows, rows[0].signal.speed_mm_per_s, fs_hz)
+    lead = _joined(rows, times, px_per_mm)
     region = replace(lead.lead.region, name=sole.name, score=float(bool(sole.name)), strip=False)
     lead = replace(lead, lead=replace(lead.lead, region=region))
     if sole.name.startswith("-"):
@@ -59,7 +62,7 @@ def join_rows(
         regions=(region,),
         notes=(*_without_orders(layout.notes), f"each row goes on where the row above ended: {told}"),
     )
-    return [lead], alone, []
+    return [lead], alone, _length_doubts(times)
 
 
 def _is_one_lead(sole: SoleName, rhythm: RowsRhythm) -> bool:
@@ -112,15 +115,25 @@ class _RowTime:
         return self.start_s + self.right_s - self.left_s
 
 
-def _row_times(by_row: Mapping[int, PlacedLead], n_rows: int, near_s: float, fs_hz: float) -> list[_RowTime]:
+def _row_times(
+    by_row: Mapping[int, PlacedLead], n_rows: int, speed_mm_per_s: float, fs_hz: float
+) -> list[_RowTime]:
     """
     Give each row its time, whether it was read or not.
 
     Rows begin and end together, but for the last, and for one that begins behind a pulse; none begins before
     the others: what lies there is the foot of a pulse. As columns, they
     are of whole tenths of a second where they nearly are, and their last sample lies one before the next row.
+    Of rows that pulses stand behind what is more than 250 mm is the foot of a pulse.
     """
+    near_s, row_s = _ALIKE_MM / speed_mm_per_s, ROW_MM / speed_mm_per_s
     usual_s = float(np.median([part.end_s for part in list(by_row.values())[:-1]]))
+    more_mm = (usual_s - row_s) * speed_mm_per_s
+    if any(part.lead.pulse_behind for part in by_row.values()) and 0 < more_mm <= FOOT_MM:
+        by_row = {
+            row: replace(part, end_s=min(part.end_s, row_s - 1 / fs_hz)) for row, part in by_row.items()
+        }
+        usual_s = row_s - 1 / fs_hz
     times: list[_RowTime] = []
     at_s = 0.0
     for row in range(n_rows):
@@ -132,12 +145,22 @@ def _row_times(by_row: Mapping[int, PlacedLead], n_rows: int, near_s: float, fs_
     return times
 
 
-def _joined(rows: Sequence[PlacedLead], n_rows: int, px_per_mm: float) -> PlacedLead:
+def _length_doubts(times: Sequence[_RowTime]) -> list[str]:
+    """Doubt rows of a length that no recorder prints: each row makes those below it later, or earlier."""
+    lengths_s = [time.right_s - time.left_s for time in times[:-1]]
+    odd = [length for length in lengths_s if whole_tenths(length) is None]
+    if len(odd) <= len(lengths_s) / 2:
+        return []
+    return [
+        f"the rows seem {np.median(odd):.2f} s long, no whole tenths: those below may stand at a wrong time"
+    ]
+
+
+def _joined(rows: Sequence[PlacedLead], times: Sequence[_RowTime], px_per_mm: float) -> PlacedLead:
     """Put rows one behind the other, each at its height over its own zero line."""
     signal = rows[0].signal
     fs_hz, per_s = signal.fs_hz, px_per_mm * signal.speed_mm_per_s
     by_row = {part.lead.region.row: part for part in rows}
-    times = _row_times(by_row, n_rows, _ALIKE_MM / signal.speed_mm_per_s, fs_hz)
     first, last = times[rows[0].lead.region.row], times[rows[-1].lead.region.row]
     n = round(last.end_s * fs_hz) + 1
     mv, confidence = np.full(n, np.nan), np.zeros(n)

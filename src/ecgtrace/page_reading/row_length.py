@@ -7,14 +7,14 @@ import numpy as np
 
 from ecgtrace.page_reading.lead import ReadLead
 
-_ROW_MM = 250.0  # 10 s at 25 mm/s, 5 s at 50 mm/s
+ROW_MM = 250.0  # 10 s at 25 mm/s, 5 s at 50 mm/s
 _LAST_S = 0.006  # the last sample lies 2 ms before the end of what is drawn at 500 Hz, 10 ms at 100 Hz
 _APART_MM = 1.0  # rows that begin together do so within the width of a line
 _TOGETHER_MM = 0.4  # as `leads` has it for the ends of a column
 _EXACT_MM = 1.2  # rows of two machines are 249.2 mm long: what is seen moves for more alone
 _NO_GAP_MM = 0.25
 _HIDDEN_MM = 9.0  # a name of three large letters over the begin of a trace
-_FOOT_MM = 4.0  # the foot of a pulse that was taken for the trace, or the other way round
+FOOT_MM = 4.0  # the foot of a pulse that was taken for the trace, or the other way round
 _GAP_MM = 20.0  # the widest that was seen between columns, for a name
 _ALIKE_MM = 0.8  # from gaps as they were seen
 
@@ -49,7 +49,7 @@ def origins_by_length(
     strips = _end_px(
         [lead for lead in lasts if lead.region.column == columns[0]], per_s, _TOGETHER_MM * px_per_mm
     )
-    row_px = _ROW_MM * px_per_mm - _LAST_S * per_s
+    row_px = ROW_MM * px_per_mm - _LAST_S * per_s
     hidden = _is_hidden(first, px_per_mm)
     apart = _TOGETHER_MM * px_per_mm
     last = _end_px([lead for lead in lasts if lead.region.column == columns[-1]], per_s, apart)
@@ -63,8 +63,8 @@ def origins_by_length(
     end = _end_px(lasts, per_s, apart) if strips is None and hidden else strips
     if end is not None and not is_told and not any(lead.pulse_behind for lead in lasts):
         begin = end - row_px
-        reach = (_HIDDEN_MM if hidden else _FOOT_MM) * px_per_mm
-        is_told = seen_px - reach <= begin <= seen_px + _FOOT_MM * px_per_mm
+        reach = (_HIDDEN_MM if hidden else FOOT_MM) * px_per_mm
+        is_told = seen_px - reach <= begin <= seen_px + FOOT_MM * px_per_mm
         if is_told and abs(begin - seen_px) > _EXACT_MM * px_per_mm:
             origin = begin
     told = {columns[0]: origin} if is_told else {}
