@@ -123,6 +123,7 @@ def test_a_wave_too_high_to_be_one_is_a_doubt():
     scale = GridScale(PX_PER_MM, PX_PER_MM, 1.0)
     read = read_lead(RefinedDigitizer(DarkInk()), image, region, scale, (False, False))
     assert any("reach the edge" in doubt for doubt in read.signal.doubts)
+    assert float(np.median(read.path[:, 1])) == pytest.approx(950, abs=0.5)  # where it lies on the sheet
 
 
 def test_ink_of_a_wave_that_no_lead_follows_is_found():

@@ -165,18 +165,14 @@ class RefinedDigitizer:
         return self.grid(image)
 
     def find_ink(
-        self,
-        image: NDArray[np.uint8],
-        scan: Upright,
-        scale: GridScale,
-        shown: NDArray[np.uint8] | None = None,
+        self, image: NDArray[np.uint8], scan: Upright, scale: GridScale, shown: NDArray[np.uint8]
     ) -> InkMap:
         """Tell which ink of a picture is whose, on the picture turned upright; `shown` as of `read_shown`."""
         if self.segmenter is None:
             raise ConfigError("this digitizer has no network; give it a segmenter")
         duration_s = px_to_s(image.shape[1], scale.px_per_mm_x)
         with stage("crops_ink"):
-            channels = self.segmenter.channels(image if shown is None else shown, duration_s=duration_s)
+            channels = self.segmenter.channels(shown, duration_s=duration_s)
         if scan.angle_deg:
             size = (scan.image.shape[1], scan.image.shape[0])
             channels = np.stack([cv2.warpAffine(part, scan.matrix, size) for part in channels])

@@ -130,16 +130,15 @@ def read_lead(
     pad, near, more = (mm * scale.px_per_mm_y for mm in (_PAD_Y_MM, _CUT_MM, _MORE_MM))
     top, bottom = max(0, round(region.top - pad)), min(height, round(region.bottom + pad) + 1)
     fixed = replace(digitizer, grid=lambda _: scale, px_per_mm=None, deskew=False)
-    above = below = False
+    up = down = False
     for _ in range(_TRIES):
+        top, bottom = max(0, round(top - up * more)), min(height, round(bottom + down * more))
         piece = np.ascontiguousarray(image[top:bottom, left:right])
         shown = piece if others is None else others.erased(piece, left, top)
         signal = fixed.read_shown(piece, shown)
         # A wave that ends at the piece's edge goes on: the maps gave its end to another row, or to none.
         above = top > 0 and float(np.nanmin(signal.row_px)) < near
         below = bottom < height and float(np.nanmax(signal.row_px)) > len(piece) - 1 - near
-        if not (above or below):
-            break
         # But what goes on may be others' ink that it melts with.
         up, down = above, below
         if others is not None:
@@ -148,7 +147,6 @@ def read_lead(
             down &= not others.go_on(at[signal.row_px > len(piece) - 1 - near], bottom - 1, bottom + more / 2)
         if not (up or down):
             break
-        top, bottom = max(0, round(top - up * more)), min(height, round(bottom + down * more))
     cut = "its waves reach the edge of what was taken for its row" if above or below else ""
     # Of the checks of a single lead the others suppose that nothing else is in its picture.
     doubts = filter(None, (is_straight(signal, piece), cut))

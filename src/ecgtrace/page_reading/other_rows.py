@@ -43,9 +43,9 @@ class OtherRows:
     votes: NDArray[np.int8]
     page_px: tuple[float, float]
 
-    def on_piece(self, left: int, top: int, shape: tuple[int, int]) -> NDArray[np.float32]:
+    def on_piece(self, left: int, top: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
         """
-        Return how likely ink of a piece of the page is another row's.
+        Return where on a piece of the page ink is another row's.
 
         Parameters
         ----------
@@ -56,20 +56,16 @@ class OtherRows:
 
         Returns
         -------
-        ndarray of float32, shape (height, width)
-            In [0, 1].
+        ndarray of uint8, shape (height, width)
+            1 there, else 0.
         """
         per_x, per_y = self.page_px
         to_map = np.array(
             [[1 / per_x, 0, (left + 0.5) / per_x - 0.5], [0, 1 / per_y, (top + 0.5) / per_y - 0.5]]
         )
+        size = (shape[1], shape[0])
         return np.asarray(
-            cv2.warpAffine(
-                self.ink.astype(np.float32),
-                to_map,
-                (shape[1], shape[0]),
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            )
+            cv2.warpAffine(self.ink, to_map, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         )
 
     def erased(self, piece: NDArray[np.uint8], left: int, top: int) -> NDArray[np.uint8]:
@@ -86,7 +82,7 @@ class OtherRows:
         -------
         ndarray of uint8, shape (height, width, 3)
         """
-        theirs = (self.on_piece(left, top, piece.shape[:2]) > 0.5).astype(np.uint8)
+        theirs = self.on_piece(left, top, piece.shape[:2])
         return np.asarray(cv2.inpaint(piece, theirs, 3, cv2.INPAINT_TELEA)) if theirs.any() else piece
 
     def go_on(self, x_px: FloatArray, top: float, bottom: float) -> bool:
@@ -111,16 +107,13 @@ def other_rows(rows: Sequence[Row], maps: PageMaps) -> list[OtherRows]:
     """Tell for each row which ink is the others'."""
     about = _disc(_ABOUT_MM)
     level = [cv2.dilate(_level(row), about) for row in rows]
+    shared = np.sum(level, axis=0, dtype=np.uint8)
+    voted = np.any([row.ink for row in rows], axis=0).astype(np.int8)
     found = []
-    for index, row in enumerate(rows):
-        others = [ink for other, ink in enumerate(level) if other != index]
-        theirs = np.max(others, axis=0) if others else np.zeros(row.ink.shape, np.uint8)
+    for row, own in zip(rows, level, strict=True):
+        theirs = (shared > own).astype(np.uint8)
         theirs[cv2.dilate(row.ink.astype(np.uint8), about) > 0] = 0
-        votes = np.zeros(row.ink.shape, np.int8)
-        for other in rows:
-            votes[other.ink] = 1
-        votes[row.ink] = -1
-        found.append(OtherRows(theirs, votes, maps.page_px))
+        found.append(OtherRows(theirs, np.where(row.ink, np.int8(-1), voted), maps.page_px))
     return found
 
 
