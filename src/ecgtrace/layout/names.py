@@ -16,6 +16,8 @@ _SAME_ROW = 0.35  # of the distance of rows
 _NEAR, _FAR = 0.8, 1.2  # of it: farther than the one, up to the other, only where one row more has a name
 _ALONE_GAP_MM = 30.0  # where there is one row
 _STROKE_MM = (0.75, 1.5)  # about the middle of an I, along x and y
+_TICKS = 3  # one I stands in a row, and another where columns and strips are named alike
+_TICKS_HEIGHT_MM = 1.0  # marks of seconds stand on one line
 _SURE = 0.5
 _HALF_HEIGHT_MM, _WIDEST_MM = 1.0, 7.0  # of a name
 _LETTER_GAP_MM = 1.0
@@ -78,7 +80,18 @@ def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float
 
 
 def without_strokes(names: Sequence[FoundName], maps: PageMaps) -> list[FoundName]:
-    """Leave out each I that is a bar or an edge of a pulse: there is more of their ink than of print."""
+    """
+    Leave out each I that is no letter.
+
+    That is a bar or an edge of a pulse, where there is more of their ink than of print, and a mark of
+    seconds, of which several stand on one line.
+    """
+    ones = np.array([name.y for name in names if name.name == "I"])
+    names = [
+        name
+        for name in names
+        if name.name != "I" or np.sum(np.abs(ones - name.y) <= _TICKS_HEIGHT_MM * MAP_PX_PER_MM) < _TICKS
+    ]
     across, up = round(_STROKE_MM[0] * MAP_PX_PER_MM), round(_STROKE_MM[1] * MAP_PX_PER_MM)
     kept = []
     for name in names:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgtrace.layout.breaks import COLUMN_MM, find_breaks
 from ecgtrace.layout.columns import Break, RowSigns, signs_of
@@ -27,6 +28,8 @@ _NEAR_MM = 1.5  # of the column's begin
 _GAP_MM = 3.0  # bare paper that a trace may lose to a stain
 _TOGETHER_MM = 1.0  # within so much rows begin at one place
 _HIDDEN_MM = 14.0  # a name that hides the begin of its trace is no wider
+_BARE_MM = 2.0  # of paper before the traces of a column
+_BARE = 0.1  # of its columns may have ink: a speck
 _PRINT, _MOSTLY = 0.4, 0.6  # likelihood of print, and its share of the hidden begin
 _WELL = 0.7  # share of a name that was read well (`layout.orders`)
 
@@ -107,6 +110,7 @@ def find_regions(
     names: Sequence[FoundName],
     given: GivenLayout | None = None,
     leads: Sequence[str] = (),
+    dark: NDArray[np.bool_] | None = None,
 ) -> RasterLayout:
     """
     Tell rows, columns and names of a page.
@@ -120,8 +124,10 @@ def find_regions(
         Rows and columns that count where the page seems to have others.
     leads : sequence of str, optional
         Names that count (`given.parse_leads`).
+    dark : ndarray of bool, shape of the maps, optional
+        `ladder.dark_as_traces`.
     """
-    rows, ladder = without_ladders(find_rows(maps), maps)
+    rows, ladder = without_ladders(find_rows(maps), maps, dark)
     if not rows:
         return RasterLayout("", (), ())
     names = with_left_edges(without_strokes(names, maps), maps)
@@ -161,6 +167,8 @@ def find_regions(
             regions.append(piece)
             scores.append(() if name is None else name.scores)
     regions = _begun_together(regions, maps)
+    if dark is not None:
+        regions = _begun_behind_gaps(regions, rows, dark)
     called = layout_name([region.row for region in regions])
     sole = None
     if given is None:
@@ -203,6 +211,38 @@ def _begun_together(regions: Sequence[LeadRegion], maps: PageMaps) -> list[LeadR
             if (hidden > _PRINT).any(axis=0).mean() >= _MOSTLY:
                 region = replace(region, start=shared[0])
         begun.append(region)
+    return begun
+
+
+def _begun_behind_gaps(
+    regions: Sequence[LeadRegion], rows: Sequence[Row], dark: NDArray[np.bool_]
+) -> list[LeadRegion]:
+    """
+    Let the leads of a column begin where their traces do, if the paper before them is bare in all rows.
+
+    Printers that put names between the columns leave a wide gap there, and a bar may stand before it.
+    """
+    reach, least = (mm * MAP_PX_PER_MM for mm in (_TOGETHER_MM, _BARE_MM))
+    begun = list(regions)
+    for column in {region.column for region in regions} - {0}:
+        own = [index for index, region in enumerate(regions) if region.column == column]
+        firsts = []
+        for region in (regions[index] for index in own):
+            inked = np.flatnonzero(rows[region.row].inked)
+            firsts.append(float(inked[inked >= region.start][0]))
+        first = min(firsts)
+        if first - min(regions[index].start for index in own) < least:
+            continue
+        bare = [
+            dark[
+                max(0, round(r.zero_y - 2 * least)) : round(r.zero_y + 2 * least),
+                round(r.start) : round(first),
+            ]
+            for r in (regions[index] for index in own)
+        ]
+        if all(part.any(axis=0).mean() <= _BARE for part in bare if part.size):
+            for index in own:
+                begun[index] = replace(begun[index], start=max(begun[index].start, first - reach / 2))
     return begun
 
 

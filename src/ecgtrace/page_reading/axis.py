@@ -12,6 +12,7 @@ from ecgtrace.types import LeadSignal
 
 _GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
 _WIDE_MM = 2.0  # no trace goes on unseen for so long
+_OTHERS = 2  # columns tell how long one is
 TENTH_S = 0.015  # a column so near to whole tenths of a second has these: 100 Hz is the coarsest drawn
 
 
@@ -85,7 +86,9 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
     """
     per_s = px_per_mm * speed_mm_per_s
     columns = sorted({lead.region.column for lead in leads})
-    seen = float(np.median([lead.time0_px for lead in leads if lead.region.column == columns[0]]))
+    first = [lead for lead in leads if lead.region.column == columns[0]]
+    seen = float(np.median([lead.time0_px for lead in first]))
+    seen = begin_by_others(leads, columns[0], per_s) or seen
     by_length = origins_by_length(leads, seen, px_per_mm, per_s)
     if len(by_length) == len(columns):
         return by_length
@@ -103,6 +106,33 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
             whole = end_s
         origins[column] = begin - whole * per_s if is_bare and whole is not None else origins[before]
     return origins
+
+
+def begin_by_others(leads: Sequence[ReadLead], column: int, per_s: float) -> float | None:
+    """
+    Return where a column begins by those of its leads that are as long as all other columns are.
+
+    Names hide where others of its leads begin, or the foot of a pulse lengthens them. None where no two
+    other columns are of one length, or no lead is as long.
+    """
+    others = {lead.region.column for lead in leads} - {column}
+    lengths_s = {
+        other: [
+            (lead.last_px(per_s) - lead.begin_px) / per_s for lead in leads if lead.region.column == other
+        ]
+        for other in others
+    }
+    seconds = [float(np.median(own)) for own in lengths_s.values()]
+    usual = float(np.median(seconds)) if seconds else 0.0
+    if sum(abs(own - usual) <= TENTH_S for own in seconds) < _OTHERS:
+        return None
+    alike = [
+        lead.begin_px
+        for lead in leads
+        if lead.region.column == column
+        and abs((lead.last_px(per_s) - lead.begin_px) / per_s - usual) <= TENTH_S
+    ]
+    return float(np.median(alike)) if alike else None
 
 
 def whole_tenths(end_s: float) -> float | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.errors import GridNotFoundError, PageError
 from ecgtrace.layout.given import told_by
+from ecgtrace.layout.ladder import dark_as_traces
 from ecgtrace.layout.regions import RasterLayout, find_regions
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName, names_found
@@ -167,7 +168,8 @@ class PageReader:
             seen = upright(found, self._look)
             sheet, maps, names = seen.sheet, without_what_is_none(seen.maps), seen.names
         with stage("layout"):
-            layout = find_regions(maps, names, given.layout, given.leads)
+            dark = dark_as_traces(sheet.image, maps)
+            layout = find_regions(maps, names, given.layout, given.leads, dark)
             maps = maps.without([row.ink for row in layout.left_out])
             require_heart(layout)
             _require_page(layout)

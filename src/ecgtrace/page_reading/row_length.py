@@ -15,7 +15,7 @@ _EXACT_MM = 1.2  # rows of two machines are 249.2 mm long: what is seen moves fo
 _NO_GAP_MM = 0.25
 _HIDDEN_MM = 9.0  # a name of three large letters over the begin of a trace
 FOOT_MM = 4.0  # the foot of a pulse that was taken for the trace, or the other way round
-_GAP_MM = 20.0  # the widest that was seen between columns, for a name
+_GAP_MM = 26.0  # the widest between columns, for a name of four large letters
 _ALIKE_MM = 0.8  # from gaps as they were seen
 
 
