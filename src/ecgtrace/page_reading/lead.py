@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
+from ecgtrace.digitization.ink import runs
 from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.digitization.verdict import is_straight
 from ecgtrace.layout.regions import LeadRegion
@@ -22,6 +23,7 @@ _PAD_X_MM = 1.5  # beside a lead where paper is
 _BEYOND_S = 0.01  # behind the end that the maps show, to a quarter of a millimetre, a trace may go on
 _LOST_MM = 4.0  # of a trace beside a bar or a name that the maps may lack
 _BESIDE_MM = 0.4  # where the next lead is
+_ALONE_MM, _SPECK_MM = 2.5, 2.0  # of bare paper between a trace and what stands alone, and of that
 _BEHIND_PX = 0.5  # the soft edge of a pulse's line
 
 
@@ -147,11 +149,44 @@ def read_lead(
             down &= not others.go_on(at[signal.row_px > len(piece) - 1 - near], bottom - 1, bottom + more / 2)
         if not (up or down):
             break
+    signal = _without_specks(signal, scale)
     cut = "its waves reach the edge of what was taken for its row" if above or below else ""
     # Of the checks of a single lead the others suppose that nothing else is in its picture.
     doubts = filter(None, (is_straight(signal, piece), cut))
     return ReadLead(
         region, replace(signal, doubts=(*signal.doubts, *doubts)), left, top, pulse.zero_px if pulse else None
+    )
+
+
+def _without_specks(signal: LeadSignal, scale: GridScale) -> LeadSignal:
+    """Leave out what stands alone behind the end of a trace, or before its begin: a letter, a bar."""
+    known = np.isfinite(signal.amplitude_mv)
+    per_sample_mm = signal.speed_mm_per_s / signal.fs_hz
+    pieces = [(low, high) for low, high in runs(known)]
+    while len(pieces) > 1:
+        (_, before), (low, high) = pieces[-2:]
+        if (low - before) * per_sample_mm < _ALONE_MM or (high - low) * per_sample_mm > _SPECK_MM:
+            break
+        pieces.pop()
+    while len(pieces) > 1:
+        (low, high), (after, _) = pieces[:2]
+        if (after - high) * per_sample_mm < _ALONE_MM or (high - low) * per_sample_mm > _SPECK_MM:
+            break
+        pieces.pop(0)
+    if not pieces or (pieces[0][0], pieces[-1][1]) == (0, len(known)):
+        return signal
+    first, last = pieces[0][0], pieces[-1][1]
+    per_sample_px = per_sample_mm * scale.px_per_mm_x
+    start = signal.start_px + first * per_sample_px
+    row = signal.row_px.copy()
+    at = np.arange(len(row))
+    row[(at < start - 1) | (at > start + (last - first) * per_sample_px)] = np.nan
+    return replace(
+        signal,
+        amplitude_mv=signal.amplitude_mv[first:last],
+        confidence=signal.confidence[first:last],
+        row_px=row,
+        start_px=start,
     )
 
 

@@ -25,6 +25,8 @@ _SPEEDS_MM_PER_S = (25.0, 50.0)
 # Logarithm of what height and width of a pulse make of the scale. Pulses of 0.16 to 0.2 s are drawn; speeds
 # and gains are apart by factors of two.
 _SQUARE = 0.3
+_STANDARD = 0.02  # pulses of 0.2 s tell the scale by their width, too: the mean of both is taken
+_NARROW = 0.75  # pulses of 0.1 s are drawn, too
 _LONG_ROW_MM = 60.0  # rows that tell how the page is turned
 _TURN_DEG = 0.05  # less is 0.2 mm from one end of a row to the other
 
@@ -67,8 +69,7 @@ def sheet_by_pulses(
     if not rows or not pulses:
         return None
     height, width = (
-        float(np.median([getattr(pulse, side) for pulse in pulses])) / px_per_mm
-        for side in ("height", "width")
+        _typical([getattr(pulse, side) for pulse in pulses]) / px_per_mm for side in ("height", "width")
     )
     speeds = [given.speed_mm_per_s] if given.speed_mm_per_s else speeds_mm_per_s(text) or _SPEEDS_MM_PER_S
     gains = [given.gain_mm_per_mv] if given.gain_mm_per_mv else gains_mm_per_mv(text) or GAINS_MM_PER_MV
@@ -77,8 +78,10 @@ def sheet_by_pulses(
     for speed, gain in product(speeds, gains):
         times = height / gain
         unusual = (speed != PAPER_SPEED_MM_PER_S) + (gain != GAIN_MM_PER_MV)
-        if known or abs(np.log(times * _PULSE_S * speed / width)) <= _SQUARE:
-            fits.append((abs(np.log(times)) + _UNUSUAL * unusual, times))
+        narrow = float(np.log(times * _PULSE_S * speed / width))
+        if known or -_SQUARE <= narrow <= _NARROW:
+            cost = abs(np.log(times)) + _UNUSUAL * unusual + (0 if known else max(0.0, narrow - _SQUARE))
+            fits.append((cost, times * np.exp(-narrow / 2) if abs(narrow) <= _STANDARD else times))
     if not fits:
         return None
     times = min(fits)[1]
@@ -97,6 +100,13 @@ def sheet_by_pulses(
         grid_confirmed=False,
         doubts=(f"no grid confirms the scale: {PULSE}",),
     )
+
+
+def _typical(sizes: list[float]) -> float:
+    """Return the mean of the middle half: one that a trace lengthens does not count."""
+    ordered = np.sort(sizes)
+    cut = len(ordered) // 4
+    return float(ordered[cut : len(ordered) - cut].mean())
 
 
 def _turn_deg(rows: list[Row]) -> float:

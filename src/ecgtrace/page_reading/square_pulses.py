@@ -76,12 +76,29 @@ def _pulse(
     thick = (w0 + w1) / 2
     top, bottom = min(y0, y1), max(y0 + h0, y1 + h1)
     between = ink[:, x0 + w0 : x1]
-    roof = between[max(0, round(top - level / 2)) : round(top + thick + level)].any(axis=0).mean()
+    flat = between[max(0, round(top - level / 2)) : round(top + thick + level)].any(axis=0).mean()
     inside = between[round(top + thick + level) + 1 : round(bottom - thick - level)]
     floor = between[round(bottom - thick - level) : round(bottom + level)].any(axis=0).mean()
-    if roof < _TOP or floor > _CLOSED or not inside.size or inside.mean() > _INSIDE:
+    if flat < _TOP or floor > _CLOSED or not inside.size or inside.mean() > _INSIDE:
         return None
-    height, width = (h0 + h1) / 2 - thick, (x1 + w1 / 2) - (x0 + w0 / 2)
+    near = round(thick) + 1
+    rows = np.s_[top + round(thick + level) : bottom - round(thick + level)]
+    left_x = _middle(covered[rows, max(0, x0 - near) : x0 + w0 + near].mean(axis=0))
+    right_x = _middle(covered[rows, max(0, x1 - near) : x1 + w1 + near].mean(axis=0))
+    width = (x1 - near + right_x) - (max(0, x0 - near) + left_x)
+    # The roof by its profile. A stroke ends with the lower edge of its foot, which is as thick as the roof,
+    # or with a cap as far below the zero line.
+    roof_at = max(0, round(top - near))
+    roof = covered[roof_at : top + round(thick) + near, x0 + w0 + 1 : x1 - 1].mean(axis=1)
+    lowest = np.s_[bottom - 2 * near : bottom + near]
+    ends = [covered[lowest, x : x + w].max(axis=1).sum() for x, w in ((x0, w0), (x1, w1))]
+    end = bottom - 2 * near + float(np.mean(ends)) - 0.5 - roof.sum() / 2
+    height = end - (roof_at + _middle(roof))
     return Pulse(
-        x=float(x0), end_x=float(x1 + w1), base_y=float(bottom - thick / 2), height=height, width=width
+        x=float(x0), end_x=float(x1 + w1), base_y=float(bottom - thick / 2), height=height, width=float(width)
     )
+
+
+def _middle(profile: FloatArray) -> float:
+    """Return the mean place of what is covered."""
+    return float((profile * np.arange(len(profile))).sum() / max(profile.sum(), 1e-9))
