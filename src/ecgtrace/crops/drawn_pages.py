@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ecgtrace.crops.cut import count_crossings
 from ecgtrace.crops.page_training import ScanMix
 from ecgtrace.errors import ConfigError
+from ecgtrace.pages.page_design import PageDesign
 from ecgtrace.pages.page_designer import PageDesigner
 from ecgtrace.pages.page_plan import PagePlan, PageTrace, plan_page
 from ecgtrace.pages.page_render import Matrix, draw_picture
@@ -96,6 +97,9 @@ class DrawnEcgPage:
         All columns show the same seconds.
     speed_mm_per_s, gain_mm_per_mv : float
     names_printed : bool
+    stated_dpi : float or None
+        What its file says, as that of a scan does: of a page whose paper shows no scale, without a grid and
+        without a pulse.
     regions : tuple of PageRegion
         Each place of each lead, row by row.
     """
@@ -116,6 +120,7 @@ class DrawnEcgPage:
     speed_mm_per_s: float
     gain_mm_per_mv: float
     names_printed: bool
+    stated_dpi: float | None
     regions: tuple[PageRegion, ...]
 
     def shown(self, lead: str) -> tuple[PageRegion, ...]:
@@ -214,6 +219,7 @@ class DrawnPages(Sequence[DrawnEcgPage]):
             speed_mm_per_s=design.speed_mm_per_s,
             gain_mm_per_mv=design.gain_mm_per_mv,
             names_printed=design.names != "none",
+            stated_dpi=None if _shows_scale(design) else plan.style.px_per_mm * MM_PER_INCH,
             regions=page_regions(plan, matrix),
         )
 
@@ -228,6 +234,11 @@ class DrawnPages(Sequence[DrawnEcgPage]):
     def _ids(self) -> tuple[str, ...]:
         ids = self.records.split_ids(self.split)
         return tuple(ids[i] for i in np.random.default_rng(self.seed).permutation(len(ids)))
+
+
+def _shows_scale(design: PageDesign) -> bool:
+    has_grid = design.style.grid_major is not None or design.style.grid_minor is not None
+    return has_grid or design.pulses != "none"
 
 
 def page_signals(

@@ -46,7 +46,7 @@ class Uppermost(NamedTuple):
 
 def without_ladders(
     rows: Sequence[Row], maps: PageMaps, dark: NDArray[np.bool_] | None = None
-) -> tuple[list[Row], Uppermost | None]:
+) -> tuple[list[Row], PageMaps, Uppermost | None]:
     """
     Leave out what of the rows is pulses that touch each other, and what lies beyond them.
 
@@ -62,12 +62,14 @@ def without_ladders(
     -------
     list of Row
         Those that have ink besides.
+    PageMaps
+        Without traces there.
     Uppermost or None
         It stands out above the others; its height is NaN where the picture cuts it. None where there is no
         ladder with two stiles.
     """
     if len(rows) < _FEWEST or np.median(np.diff([row.zero_y for row in rows])) > _CLOSE_MM * MAP_PX_PER_MM:
-        return list(rows), None
+        return list(rows), maps, None
     top, bottom = round(rows[0].zero_y), round(rows[-1].zero_y)
     inked = [np.flatnonzero(row.inked) for row in rows]
     begin, end = (float(np.median([where[k] for where in inked])) for k in (0, -1))
@@ -85,16 +87,17 @@ def without_ladders(
         before, behind = [], []
     beside = round(_WIDEST_MM / 2 * MAP_PX_PER_MM)
     first = max(before) + beside + 1 if before else 0
-    last = min(behind) - beside if behind else len(covered)
+    last = min(behind) - beside if behind else maps.trace.shape[1]
+    beyond = np.zeros(maps.trace.shape, np.bool_)
+    beyond[:, :first] = beyond[:, last:] = True
     kept = []
     for row in rows:
-        own = row.ink.copy()
-        own[:, :first] = False
-        own[:, last:] = False
+        own = row.ink & ~beyond
         if own.any():
             kept.append(replace(row, ink=own))
     stiles = next((sorted(found) for found in (before, behind) if len(found) > 1), None)
-    return kept, None if stiles is None else _uppermost(stiles[0], stiles[-1], ink, top)
+    uppermost = None if stiles is None else _uppermost(stiles[0], stiles[-1], ink, top)
+    return kept, maps.without([beyond]) if before or behind else maps, uppermost
 
 
 def dark_as_traces(image: NDArray[np.uint8], maps: PageMaps) -> NDArray[np.bool_]:

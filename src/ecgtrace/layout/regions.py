@@ -127,7 +127,7 @@ def find_regions(
     dark : ndarray of bool, shape of the maps, optional
         `ladder.dark_as_traces`.
     """
-    rows, ladder = without_ladders(find_rows(maps), maps, dark)
+    rows, maps, ladder = without_ladders(find_rows(maps), maps, dark)
     if not rows:
         return RasterLayout("", (), ())
     names = with_left_edges(without_strokes(names, maps), maps)
@@ -388,11 +388,15 @@ def layout_name(rows: Sequence[int]) -> str:
     --------
     >>> layout_name([0, 0, 1, 1, 2]), layout_name([0, 1, 2]), layout_name([0, 0, 0, 1, 1, 2])
     ('2x2+1', '3x1', '3,2,1')
+    >>> layout_name(range(13))
+    '12x1+1'
     """
     counts = [count for _, count in sorted(Counter(rows).items())]
     if not counts:
         return ""
     most = max(counts)
+    if most == 1 and len(counts) > len(LEADS):  # what comes after the twelfth row is a strip
+        return f"{len(LEADS)}x1+{len(counts) - len(LEADS)}"
     if set(counts) <= {most, 1}:
         full = counts.count(most)
         return f"{full}x{most}" + (f"+{len(counts) - full}" if full < len(counts) else "")

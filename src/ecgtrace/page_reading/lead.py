@@ -85,6 +85,13 @@ class ReadLead:
         columns = np.flatnonzero(np.isfinite(self.signal.row_px))
         return np.stack([columns + self.left, self.signal.row_px[columns] + self.top], axis=1).astype(float)
 
+    def stretched(self, times: float) -> "ReadLead":
+        """Return it at a scale of so many times as many px per mm."""
+        signal, old = self.signal, self.signal.scale
+        scale = replace(old, px_per_mm_x=times * old.px_per_mm_x, px_per_mm_y=times * old.px_per_mm_y)
+        mv = signal.amplitude_mv / times
+        return replace(self, signal=replace(signal, amplitude_mv=mv, fs_hz=times * signal.fs_hz, scale=scale))
+
 
 def read_lead(
     digitizer: RefinedDigitizer,

@@ -27,7 +27,8 @@ from ecgtrace.page_reading.leads import read_leads
 from ecgtrace.page_reading.left_over import unread_ink
 from ecgtrace.page_reading.lines import without_lines
 from ecgtrace.page_reading.mirror import refuse_mirrored
-from ecgtrace.page_reading.no_grid import sheet_by_pulses
+from ecgtrace.page_reading.no_grid import PULSE, sheet_by_pulses
+from ecgtrace.page_reading.row_length import stretch_to_length
 from ecgtrace.page_reading.seen import Seen
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.page_reading.together import beats_told
@@ -202,6 +203,8 @@ class PageReader:
         leads, lost = self._leads(sheet, maps, layout, calibrated[0], pulses)
         if not leads:
             raise PageError("traces were found, but none could be read: " + "; ".join(lost))
+        if sheet.scale_from == PULSE:
+            leads, sheet, calibrated = _to_length(leads, sheet, calibrated)
         unread_mm = [(y1 - y0) / sheet.px_per_mm_y for _, y0, _, y1 in unread_ink(maps, leads)]
         return assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
 
@@ -235,6 +238,22 @@ class PageReader:
         assert isinstance(digitizer, RefinedDigitizer)
         leads, lost = read_leads(digitizer, sheet, maps, layout, pulses)
         return [replace(lead, signal=kind.applied(lead.signal)) for lead in leads], lost
+
+
+def _to_length(
+    leads: list[ReadLead], sheet: Sheet, calibrated: Calibrated
+) -> tuple[list[ReadLead], Sheet, Calibrated]:
+    """Stretch a scale that a pulse tells, so that rows are as long as recorders print them."""
+    calibration, doubts, notes = calibrated
+    assert calibration.speed_mm_per_s is not None
+    per_s = sheet.px_per_mm_x * calibration.speed_mm_per_s
+    times = stretch_to_length(leads, sheet.px_per_mm_x, per_s)
+    if times == 1:
+        return leads, sheet, calibrated
+    stretched = replace(sheet, px_per_mm_x=times * sheet.px_per_mm_x, px_per_mm_y=times * sheet.px_per_mm_y)
+    calibration = replace(calibration, per_mm_x=stretched.px_per_mm_x, per_mm_y=stretched.px_per_mm_y)
+    told = f"the scale was stretched by {100 * (times - 1):+.1f} % to rows as long as recorders print them"
+    return [lead.stretched(times) for lead in leads], stretched, (calibration, doubts, [*notes, told])
 
 
 def _require_page(layout: RasterLayout) -> None:

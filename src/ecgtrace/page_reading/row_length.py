@@ -16,6 +16,7 @@ _NO_GAP_MM = 0.25
 _HIDDEN_MM = 9.0  # a name of three large letters over the begin of a trace
 FOOT_MM = 4.0  # the foot of a pulse that was taken for the trace, or the other way round
 _GAP_MM = 26.0  # the widest between columns, for a name of four large letters
+_STRETCH = 0.015  # of a scale that a pulse tells
 _ALIKE_MM = 0.8  # from gaps as they were seen
 
 
@@ -82,6 +83,28 @@ def origins_by_length(
         return told
     step = max(0.0, bare_mm) * px_per_mm
     return {column: origin + number * step for number, column in enumerate(columns)}
+
+
+def stretch_to_length(leads: Sequence[ReadLead], px_per_mm: float, per_s: float) -> float:
+    """
+    Return by what a scale is to be multiplied that rows are as long as recorders print them.
+
+    A calibration pulse of 10 mm tells the scale within a hundredth, a row of 250 mm far better.
+
+    Returns
+    -------
+    float
+        1 where no lead is so long within 1.5 %, or those that are differ.
+    """
+    lengths_px = np.array([lead.last_px(per_s) - lead.begin_px for lead in leads]) + _LAST_S * per_s
+    lengths_mm = lengths_px / px_per_mm
+    for length_mm in (ROW_MM, ROW_MM / 2, ROW_MM / 4):
+        times = lengths_mm[np.abs(lengths_mm / length_mm - 1) <= _STRETCH] / length_mm
+        if len(times) >= max(1, len(leads) / 3 if length_mm < ROW_MM else 1):
+            middle = float(np.median(times))
+            alike = np.abs(times - middle) * length_mm <= _ALIKE_MM
+            return float(times[alike].mean()) if alike.sum() > len(times) / 2 else 1.0
+    return 1.0
 
 
 def _end_px(leads: Sequence[ReadLead], per_s: float, apart_px: float) -> float | None:

@@ -71,7 +71,7 @@ class DrawnPages(PageSet):
         return PageSample(
             page_id=page.page_id,
             record_id=page.record_id,
-            page=SourcePage(page.image),
+            page=SourcePage(page.image, dpi=page.stated_dpi),
             signals=page.signals,
             fs_hz=page.fs_hz,
             names=names,

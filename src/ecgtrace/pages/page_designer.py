@@ -271,9 +271,11 @@ class PageDesigner:
     def _texts(self, rows: _Rows, sheet: _Sheet, rng: np.random.Generator) -> tuple[Text, ...]:
         ink = rows.style.ink
         texts = draw_header(sheet.width, 2.0, sheet.header, ink, rng) if sheet.header else []
-        told = scale_text(rows.speed, rows.gain, rng) if rng.random() < 0.75 else ""
+        is_usual = (rows.speed, rows.gain) == (PAPER_SPEED_MM_PER_S, GAIN_MM_PER_MV)
+        must_tell = not is_usual and rows.pulses == "none"  # or nobody could know
+        told = scale_text(rows.speed, rows.gain, rng) if rng.random() < 0.75 or must_tell else ""
         # Some machines print their last line on the grid.
-        room = sheet.footer or (4.0 if rng.random() < 0.3 else 0.0)
+        room = sheet.footer or (4.0 if rng.random() < 0.3 or must_tell else 0.0)
         if room:
             baseline = sheet.height - float(rng.uniform(0.2, 0.6)) * room
             texts += draw_footer(sheet.width, baseline, told, ink, rng)
