@@ -166,7 +166,7 @@ def find_regions(
         for piece, name in _pieces(index, row, spans[index], named[index], breaks, shown[index]):
             regions.append(piece)
             scores.append(() if name is None else name.scores)
-    regions = _begun_together(regions, maps)
+    regions = _begun_together(regions, maps, dark)
     if dark is not None:
         regions = _begun_behind_gaps(regions, rows, dark)
     called = layout_name([region.row for region in regions])
@@ -190,7 +190,9 @@ def find_regions(
     return RasterLayout(called, tuple(regions), tuple(rows), *told_of, sole, tuple(left_out), ladder)
 
 
-def _begun_together(regions: Sequence[LeadRegion], maps: PageMaps) -> list[LeadRegion]:
+def _begun_together(
+    regions: Sequence[LeadRegion], maps: PageMaps, dark: NDArray[np.bool_] | None = None
+) -> list[LeadRegion]:
     """
     Let the leads of the first column begin where others do, if print hides where they do.
 
@@ -207,8 +209,11 @@ def _begun_together(regions: Sequence[LeadRegion], maps: PageMaps) -> list[LeadR
         late = region.start - shared[0]
         if region.column == 0 and reach < late <= _HIDDEN_MM * MAP_PX_PER_MM:
             top, bottom = round(region.zero_y - reach), round(region.zero_y + reach) + 1
-            hidden = maps.text[max(0, top) : bottom, round(shared[0]) : round(region.start)]
-            if (hidden > _PRINT).any(axis=0).mean() >= _MOSTLY:
+            at = np.s_[max(0, top) : bottom, round(shared[0]) : round(region.start)]
+            hidden = maps.text[at] > _PRINT
+            if dark is not None and hidden.any():
+                hidden = hidden | dark[at]  # the trace itself, before its name
+            if hidden.any(axis=0).mean() >= _MOSTLY:
                 region = replace(region, start=shared[0])
         begun.append(region)
     return begun

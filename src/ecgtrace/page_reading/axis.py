@@ -1,6 +1,6 @@
 """The leads of a page on one time axis."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -59,7 +59,12 @@ def place_leads(
     """
     origins = column_origins(leads, px_per_mm, speed_mm_per_s)
     per_s = px_per_mm * speed_mm_per_s
-    spans = [(lead.begin_px, max(lead.begin_px, lead.last_px(per_s))) for lead in leads]
+    stops_s = _stops_s(leads, origins, per_s)
+    spans = []
+    for lead in leads:
+        column = lead.region.column
+        stop = np.inf if np.isinf(lead.region.until) else origins[column] + stops_s[column] * per_s
+        spans.append((lead.begin_px, max(lead.begin_px, min(lead.last_px(per_s), stop))))
     ends_s = [
         (end - origins[lead.region.column]) / per_s for lead, (_, end) in zip(leads, spans, strict=True)
     ]
@@ -73,6 +78,17 @@ def place_leads(
         if np.isfinite(signal.amplitude_mv).any():
             placed.append(PlacedLead(lead, signal, (span[0] - origin) / per_s, end_s))
     return placed
+
+
+def _stops_s(leads: Sequence[ReadLead], origins: Mapping[int, float], per_s: float) -> dict[int, float]:
+    """Return for each column when the next begins: what goes on beyond it is a name between the columns."""
+    begins_s = {
+        column: float(np.median([x.begin_px for x in leads if x.region.column == column]) - origin) / per_s
+        for column, origin in origins.items()
+    }
+    columns = sorted(origins)
+    stops = {column: begins_s[after] for column, after in pairwise(columns)}
+    return {column: stops.get(column, np.inf) for column in columns}
 
 
 def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: float) -> dict[int, float]:

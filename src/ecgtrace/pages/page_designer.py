@@ -27,6 +27,7 @@ _NAME_CAPITALS = 4.0  # width of a printed name and the gap behind it, in height
 # A line one pixel wide that is covered or not keeps together; with greys, hair lines of fine scans grow pale.
 _THINNEST_WITHOUT_GREYS_PX = 1.1
 _THINNEST_PX = 0.5
+_FOOTER_MM = 6.0
 
 
 class _Rows(NamedTuple):
@@ -43,6 +44,11 @@ class _Rows(NamedTuple):
     pulse_whole: float
     joined: bool
     gap: float
+
+    @property
+    def must_tell(self) -> bool:
+        """Whether nobody could know speed and gain if no line told them."""
+        return self.pulses == "none" and (self.speed, self.gain) != (PAPER_SPEED_MM_PER_S, GAIN_MM_PER_MV)
 
 
 class _Sheet(NamedTuple):
@@ -259,6 +265,7 @@ class PageDesigner:
             above, below = above + float(rng.uniform(0, 14)), below + float(rng.uniform(2, 12))
             header = float(rng.uniform(8, 45)) if rng.random() >= self.no_header else 0.0
             footer = float(rng.uniform(4, 14)) if rng.random() >= self.no_header else 0.0
+        footer = footer or (_FOOTER_MM if rows.must_tell else 0.0)
         top = header + above
         rows_end = top + rows.zeros[-1] + below
         return _Sheet(left + content + right, rows_end + footer, left, top, header, footer, rows_end)
@@ -271,11 +278,9 @@ class PageDesigner:
     def _texts(self, rows: _Rows, sheet: _Sheet, rng: np.random.Generator) -> tuple[Text, ...]:
         ink = rows.style.ink
         texts = draw_header(sheet.width, 2.0, sheet.header, ink, rng) if sheet.header else []
-        is_usual = (rows.speed, rows.gain) == (PAPER_SPEED_MM_PER_S, GAIN_MM_PER_MV)
-        must_tell = not is_usual and rows.pulses == "none"  # or nobody could know
-        told = scale_text(rows.speed, rows.gain, rng) if rng.random() < 0.75 or must_tell else ""
+        told = scale_text(rows.speed, rows.gain, rng) if rng.random() < 0.75 or rows.must_tell else ""
         # Some machines print their last line on the grid.
-        room = sheet.footer or (4.0 if rng.random() < 0.3 or must_tell else 0.0)
+        room = sheet.footer or (4.0 if rng.random() < 0.3 else 0.0)
         if room:
             baseline = sheet.height - float(rng.uniform(0.2, 0.6)) * room
             texts += draw_footer(sheet.width, baseline, told, ink, rng)
