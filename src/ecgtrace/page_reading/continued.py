@@ -14,6 +14,7 @@ from ecgtrace.page_reading.row_length import FOOT_MM, ROW_MM
 from ecgtrace.types import FloatArray
 
 _ALIKE_MM = 0.4  # of where rows begin and end, which they do together, but for the last
+_BEHIND_MM = 2.0  # a row that begins later begins behind a pulse; less is ink that was lost
 
 
 def join_rows(
@@ -126,7 +127,7 @@ def _row_times(
     are of whole tenths of a second where they nearly are, and their last sample lies one before the next row.
     Of rows that pulses stand behind what is more than 250 mm is the foot of a pulse.
     """
-    near_s, row_s = _ALIKE_MM / speed_mm_per_s, ROW_MM / speed_mm_per_s
+    near_s, behind_s, row_s = (mm / speed_mm_per_s for mm in (_ALIKE_MM, _BEHIND_MM, ROW_MM))
     usual_s = float(np.median([part.end_s for part in list(by_row.values())[:-1]]))
     more_mm = (usual_s - row_s) * speed_mm_per_s
     if any(part.lead.pulse_behind for part in by_row.values()) and 0 < more_mm <= FOOT_MM:
@@ -138,7 +139,7 @@ def _row_times(
     at_s = 0.0
     for row in range(n_rows):
         part = by_row.get(row)
-        left_s = 0.0 if part is None or part.start_s <= near_s else part.start_s
+        left_s = 0.0 if part is None or part.start_s <= behind_s else part.start_s
         right_s = usual_s if part is None or abs(part.end_s - usual_s) <= near_s else part.end_s
         times.append(_RowTime(left_s, right_s, at_s))
         at_s += whole_tenths(right_s - left_s) or right_s - left_s + 1 / fs_hz
