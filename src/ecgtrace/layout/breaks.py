@@ -11,6 +11,8 @@ from ecgtrace.page_ink.names import FoundName
 COLUMN_MM = 12.0  # names of one column stand within so much; leads are longer
 _EQUAL_MM = 1.5  # columns told by names alone are equal within the places of names
 _CERTAIN = 0.5  # of the rows show a break: of three, one alone has a wave that looks like one too often
+_USUAL = (6, 4, 3)  # rows of several columns that stand over strips
+_CLEAR = 0.8  # of them show a break that no name tells
 _BEFORE_MM = 2.0  # of the first begin a name that hides others may reach
 _NEAR_EQUAL_MM = 5.0  # how far names may stand from where those of the other columns stand
 
@@ -43,7 +45,7 @@ def find_breaks(
     if not several:
         if any(named):  # each named row has one name: there is one column, whatever bars there are
             return [], [], []
-        return shared_breaks(signs, per_mm, ()), [], []
+        return _without_names(signs, per_mm), [], []
     columns = _name_columns([named[i] for i in several], per_mm)
     if not columns:  # names all over the place
         return shared_breaks(signs, per_mm, ()), [], []
@@ -80,6 +82,18 @@ def find_breaks(
         return breaks, [], [told]
     told = "columns were told by names near equal parts, which were taken: they may begin elsewhere"
     return breaks, [told], []
+
+
+def _without_names(signs: Sequence[RowSigns], per_mm: float) -> list[Break]:
+    """Find breaks that all rows show, or at least the uppermost: strips stand below, and have none."""
+    found = shared_breaks(signs, per_mm, ())
+    for rows in _USUAL if not found else ():
+        upper = shared_breaks(signs[:rows], per_mm, ()) if len(signs) > rows else []
+        found = [one for one in upper if one.evidence >= _CLEAR]
+        if found and len(found) == len(upper):
+            return found
+        found = []
+    return found
 
 
 def _first_begin(named: Sequence[Sequence[FoundName]], begins: Sequence[float], per_mm: float) -> float:

@@ -18,6 +18,7 @@ _ALONE_GAP_MM = 30.0  # where there is one row
 _STROKE_MM = (0.75, 1.5)  # about the middle of an I, along x and y
 _TICKS = 3  # one I stands in a row, and another where columns and strips are named alike
 _TICKS_HEIGHT_MM = 1.0  # marks of seconds stand on one line
+_LEGIBLE = 0.6  # a name that is none of the twelve was read, no letters of a header
 _SURE = 0.5
 _HALF_HEIGHT_MM, _WIDEST_MM = 1.0, 7.0  # of a name
 _LETTER_GAP_MM = 1.0
@@ -44,6 +45,7 @@ def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float
     list of list of FoundName
         For each row, from left to right.
     """
+    names = [name for name in names if name.name != "other" or name.score >= _LEGIBLE]
     levels = np.array([row.zero_y for row in rows])
     named: list[list[FoundName]] = [[] for _ in rows]
     if not len(levels) or not names:
@@ -63,7 +65,11 @@ def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float
                 for other, hit in zip(names, hits, strict=True)
                 if hit is not None
             ]
-            rows_hit = len({hit for hit in hits if hit is not None}) - 0.6 * (abs(offset) > _NEAR * gap)
+            best_of: dict[int, float] = {}  # words of a header are read as names less well
+            for other, hit in zip(names, hits, strict=True):
+                if hit is not None:
+                    best_of[hit] = max(best_of.get(hit, 0.0), other.score)
+            rows_hit = sum(best_of.values()) - 0.6 * (abs(offset) > _NEAR * gap)
             score = (rows_hit + 0.5 * float(np.mean(exact)) if exact else 0.0, len(exact), -abs(offset))
             if score > best:
                 best, shift = score, offset

@@ -15,6 +15,7 @@ from ecgtrace.layout.given import NOT_KNOWN, OPTION, GivenLayout, given_breaks, 
 from ecgtrace.layout.ladder import Uppermost, without_ladders
 from ecgtrace.layout.names import names_of_rows, with_left_edges, without_strokes
 from ecgtrace.layout.one_lead import SoleName, sole_name
+from ecgtrace.layout.one_row import joined_by_lines, name_lines, pulse_lines
 from ecgtrace.layout.orders import decide_names
 from ecgtrace.layout.real_rows import without_lines, without_pieces
 from ecgtrace.layout.rows import Row, find_rows
@@ -131,6 +132,8 @@ def find_regions(
     if not rows:
         return RasterLayout("", (), ())
     names = with_left_edges(without_strokes(names, maps), maps)
+    lines = name_lines(names)
+    rows = joined_by_lines(rows, lines if len(lines) else pulse_lines(maps))
     rows, left_out = without_lines(rows, names)
     rows = without_pieces(rows, names, maps)
     doubts: list[str] = []
@@ -317,16 +320,18 @@ def _shown(names: Sequence[FoundName], signs: RowSigns, breaks: Sequence[Break],
     """Say at which of the breaks a row breaks, or has a name."""
     per_mm = MAP_PX_PER_MM
     reach = round(_NEAR_MM * per_mm)
+    before = 2 * COLUMN_MM / 3 * per_mm
+    is_first = not breaks or not names or names[0].x < breaks[0].x - before
+    later = names[is_first:]
     shown: list[bool] = []
     for k, found in enumerate(breaks):
         x = round(found.x)
         own = float(signs.all[max(0, x - reach) : x + reach + 1].max(initial=0.0))
-        edge = found.x - 2 * COLUMN_MM / 3 * per_mm
-        until = breaks[k + 1].x - 2 * COLUMN_MM / 3 * per_mm if k + 1 < len(breaks) else np.inf
-        shown.append(own >= _OWN_SIGN or any(edge <= name.x < until for name in names[1:]))
+        until = breaks[k + 1].x - before if k + 1 < len(breaks) else np.inf
+        shown.append(own >= _OWN_SIGN or any(found.x - before <= name.x < until for name in later))
     # A bar drawn through all rows cuts a strip's trace as little as its name is printed again; and where its
     # name was not read, a wave at one break is no column.
-    if several and (len(names) == 1 or (not names and not all(shown))):
+    if several and ((len(names) == 1 and is_first) or (not names and not all(shown))):
         shown = [False] * len(breaks)
     # A row shows all columns or is a strip: what is print at one of three breaks is no name, and a break
     # that one row alone does not show is there.

@@ -14,6 +14,7 @@ _ENOUGH = 5.0  # then a page is no mirror image
 _ALL = 7.0  # of nine names that are none in a mirror: then nothing else is asked
 # Of the letters of a drawn page 95 in 100 can be read, of its mirror image 40.
 _FEWEST_LETTERS, _LEGIBLE, _TIMES_LETTERS = 15.0, 0.6, 2.0
+_FEWEST_NUMBERS, _READABLE = 6.0, 0.85
 _LEAST, _TIMES, _MORE = 2.5, 1.5, 1.2  # what must be read in the mirror: so much, and so much better
 
 
@@ -52,6 +53,8 @@ def refuse_mirrored(seen: Seen, flipped: Callable[[int], Seen]) -> None:
         return
     score = names_score(seen.names)
     sure, every = seen.page_print.letters
+    if every >= _FEWEST_NUMBERS and sure >= _READABLE * every and not plain_score(seen.names):
+        return  # without names, numbers that can be read tell: in a mirror they are taken for letters
     doubtful = every >= _FEWEST_LETTERS and sure < _LEGIBLE * every
     if score >= _ENOUGH and not doubtful:
         return
