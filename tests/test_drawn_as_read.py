@@ -116,8 +116,8 @@ def test_pulses_are_measured_to_a_fraction_of_a_pixel(record):
     pulses = square_pulses(image, 6.0)
     assert len(pulses) == 4
     for pulse in pulses:
-        assert pulse.height == pytest.approx(10 * DPI / 25.4, abs=0.6)
-        assert pulse.width == pytest.approx(5 * DPI / 25.4, abs=0.6)
+        assert pulse.height == pytest.approx(10 * DPI / 25.4, abs=0.3)
+        assert pulse.width == pytest.approx(5 * DPI / 25.4, abs=0.3)
     assert not square_pulses(picture(record, replace(without_grid(usual_page("1", DPI)), pulses="none")), 6.0)
     boxes = np.full((400, 400, 3), 255, np.uint8)
     for x in (50, 150, 250):

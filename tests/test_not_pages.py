@@ -227,6 +227,15 @@ def test_print_that_cannot_be_read_tells_a_mirror_image():
     refuse_mirrored(seen(names_of_page(score=0.9), (18.0, 45.0)), lambda _: mirror)
 
 
+def test_numbers_that_can_be_read_are_no_mirror_image():
+    """Numbers of beats are taken for letters in a mirror; without names only they tell."""
+    mirror = seen(names_of_page(score=0.6), (2.0, 14.0))
+    one = [FoundName("I", 0.98, 100.0, 60.0)]
+    refuse_mirrored(seen(one, (8.0, 8.0)), lambda _: mirror)
+    with pytest.raises(PageError, match="mirror image"):
+        refuse_mirrored(seen(one, (6.0, 14.0)), lambda _: mirror)
+
+
 def test_a_name_read_again_and_again_counts_once():
     assert names_score([FoundName("aVL", 0.5, 10.0 * k, 0.0) for k in range(9)]) == 0.5
     assert names_score(names_of_page(score=0.5)) == 6.0

@@ -262,6 +262,13 @@ def test_the_foot_of_a_pulse_makes_no_row_longer():
     assert starts == pytest.approx([0.0, 10.0, 20.0, 30.0])
 
 
+def test_a_row_whose_begin_was_lost_makes_none_later():
+    """The second row was read from 0.5 mm on; from 10 mm on it stands behind a pulse."""
+    for late_s, start_s in ((0.02, 20.0), (0.4, 19.6)):
+        rows = {row: row_part(row, late_s if row == 1 else 0.0) for row in range(4)}
+        assert _row_times(rows, 4, 25.0, FS_HZ)[2].start_s == pytest.approx(start_s)
+
+
 def test_the_foot_of_a_pulse_behind_the_rows_makes_none_longer():
     """They were read to 1.7 mm behind 250 mm, where pulses stand."""
     rows = {row: row_part(row, end_s=10.068, behind=True) for row in range(4)}

@@ -8,11 +8,11 @@ from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.layout.regions import LeadRegion, RasterLayout
 from ecgtrace.layout.rows import Row
 from ecgtrace.page_ink.maps import NAME_CLASSES, PageMaps
-from ecgtrace.page_reading.lead import ReadLead
+from ecgtrace.page_reading.lead import ReadLead, _without_specks
 from ecgtrace.page_reading.leads import read_leads
 from ecgtrace.sheet import Sheet
 from ecgtrace.sheet.mapping import PlaneMap
-from ecgtrace.types import LeadSignal
+from ecgtrace.types import GridScale, LeadSignal
 
 SHAPE = (200, 440)  # of the maps, 4 px per mm; the sheet has as many
 WAVE, TOP, ZERO = 200, 60, 100
@@ -85,3 +85,24 @@ def test_where_nothing_is_left_over_each_lead_is_read_once(page, monkeypatch):
         return float(TOP) if region.name == "I" else region.zero_y
 
     assert heights(page, monkeypatch, follows) == ([("I", 80), ("II", 160)], [60.0, 160.0])
+
+
+def signal_with(known, start_px=10.0):
+    """Plant a signal that is known in these samples; a sample is a pixel, 8 pixels a millimetre."""
+    values = np.where(known, 0.5, np.nan)
+    fs_hz = 25.0 * 8
+    row = np.where(np.r_[np.zeros(10, bool), known], 5.0, np.nan)
+    return LeadSignal(values, fs_hz, known.astype(float), GridScale(8, 8, 1.0), row, start_px=start_px)
+
+
+@pytest.mark.parametrize(("gap_mm", "piece_mm", "is_left_out"), [(5, 1, True), (1, 1, False), (5, 6, False)])
+def test_what_stands_alone_behind_a_trace_is_left_out(gap_mm, piece_mm, is_left_out):
+    """A letter behind bare paper; not the end of a trace with a gap before it, nor a long piece of one."""
+    trace, gap, piece = (
+        np.full(mm * 8, is_ink) for mm, is_ink in ((40, True), (gap_mm, False), (piece_mm, True))
+    )
+    found = _without_specks(signal_with(np.concatenate([trace, gap, piece])), GridScale(8, 8, 1.0))
+    assert len(found.amplitude_mv) == len(trace) + (0 if is_left_out else len(gap) + len(piece))
+    assert np.isfinite(found.row_px).sum() == len(trace) + (0 if is_left_out else len(piece))
+    before = _without_specks(signal_with(np.concatenate([piece, gap, trace])), GridScale(8, 8, 1.0))
+    assert before.start_px == 10 + (len(piece) + len(gap) if is_left_out else 0)

@@ -185,6 +185,17 @@ def test_targets_have_the_size_that_the_told_resolution_gives():
     )
 
 
+def test_a_page_tells_its_gain_and_its_scale():
+    """Where they are unusual: by a pulse or a line; without grid and pulse the file states the resolution."""
+    rng = np.random.default_rng(3)
+    designer = PageDesigner(gains_mm_per_mv={5.0: 1.0}, no_header=1.0)
+    designs = [designer.draw(rng, 10.0) for _ in range(60)]
+    silent = [one for one in designs if one.pulses == "none"]
+    assert silent and len(silent) < 60
+    for one in silent:
+        assert any("5 mm/mV" in text.text or "5mm/mV" in text.text for text in one.texts)
+
+
 def test_designs_of_many_pages_can_be_planned():
     designer, record = PageDesigner(other_leads=0.5), SampleRecords().load("sample-001")
     names = set()
@@ -295,3 +306,18 @@ def test_the_picture_is_dark_where_the_truth_says(index):
             inside = (y > 0) & (y < len(darkness) - 1)
             ink = darkness[np.rint(y[inside]).astype(int), np.rint(x[inside]).astype(int)]
             assert np.mean(ink > 60) > 0.97, (lead, page.layout)
+
+
+def test_a_page_without_grid_and_pulse_states_its_resolution():
+    """As the file of a scan does; where the paper shows a scale, it states none."""
+    records = SampleRecords()
+    plain = {"plain": Printer(lines={"none": 1.0})}
+    ruled = {"ruled": Printer()}
+    none, one = {"none": 1.0}, {"left": 1.0}
+
+    def stated(printers, pulses):
+        return DrawnPages(records, printers, "all", 1, designer=PageDesigner(pulses=pulses))[0].stated_dpi
+
+    page = DrawnPages(records, plain, "all", 1, designer=PageDesigner(pulses=none))[0]
+    assert page.stated_dpi == pytest.approx(25.4 * page.px_per_mm)
+    assert stated(plain, one) is None and stated(ruled, none) is None

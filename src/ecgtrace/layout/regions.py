@@ -234,11 +234,7 @@ def _begun_behind_gaps(
     begun = list(regions)
     for column in {region.column for region in regions} - {0}:
         own = [index for index, region in enumerate(regions) if region.column == column]
-        firsts = []
-        for region in (regions[index] for index in own):
-            inked = np.flatnonzero(rows[region.row].inked)
-            firsts.append(float(inked[inked >= region.start][0]))
-        first = min(firsts)
+        first = min(_first_of_trace(rows[regions[k].row], regions[k].start) for k in own)
         if first - min(regions[index].start for index in own) < least:
             continue
         bare = [
@@ -252,6 +248,15 @@ def _begun_behind_gaps(
             for index in own:
                 begun[index] = replace(begun[index], start=max(begun[index].start, first - reach / 2))
     return begun
+
+
+def _first_of_trace(row: Row, start: float) -> float:
+    """Return the first column from a place on where ink goes on, which a bar's edge does not."""
+    inked = np.flatnonzero(row.inked)
+    inked = inked[inked >= start]
+    ahead = round(_BARE_MM * MAP_PX_PER_MM)
+    goes_on = [row.inked[x : x + ahead].mean() >= _MOSTLY for x in inked[: 10 * ahead]]
+    return float(inked[int(np.argmax(goes_on))])
 
 
 def _named(

@@ -1,0 +1,174 @@
+"""Rows found in pieces, marks of seconds, names between columns, ends of columns: planted maps and leads."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_layout import STANDARD, Planted, page
+from test_row_length import BEGIN, PER_S, lead
+from test_row_length import PX as SHEET_PX
+from test_row_length import page as leads_of_page
+
+from ecgtrace.layout.ladder import dark_as_traces, without_ladders
+from ecgtrace.layout.one_row import joined_by_lines, name_lines, pulse_lines
+from ecgtrace.layout.regions import find_regions
+from ecgtrace.layout.rows import Row, find_rows
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM
+from ecgtrace.page_reading.axis import column_origins, place_leads
+from ecgtrace.page_reading.row_length import stretch_to_length
+from ecgtrace.types import GridScale
+
+PX = round(MAP_PX_PER_MM)
+
+
+def test_marks_of_seconds_are_no_names():
+    """They look like an I, one beside the other under each row."""
+    planted = page()
+    for row in range(4):
+        for second in range(11):
+            planted.name("I", 10 + 25 * second, 44 + 30 * row, 0.9)
+    layout = find_regions(planted.maps(), planted.names)
+    assert layout.name == "3x4+1"
+    assert [r.name for r in layout.regions][:2] == ["I", "aVR"]
+
+
+def row(zero_mm: float, begin_mm: float, end_mm: float) -> Row:
+    ink = np.zeros((150 * PX, 270 * PX), np.bool_)
+    ink[round(zero_mm * PX), round(begin_mm * PX) : round(end_mm * PX)] = True
+    return Row(zero_mm * PX, ink)
+
+
+def test_pieces_of_a_row_are_joined_to_the_line_of_its_names():
+    """Each row fell into three, at different heights; a strip that stands close is as long as they all."""
+    pieces = []
+    for zero in (40, 80, 120):
+        pieces += [row(zero - 6, 10, 90), row(zero, 80, 170), row(zero + 7, 165, 260)]
+    strip = row(140, 10, 260)
+    joined = joined_by_lines([*pieces, strip], np.array([35.0, 75.0, 115.0]) * PX)
+    assert [one.zero_y / PX for one in joined] == pytest.approx([40, 80, 120, 140], abs=1)
+    assert all(one.inked.sum() == 250 * PX for one in joined)
+
+
+def test_rows_that_stand_apart_are_left_alone():
+    rows = [row(zero, 10, 260) for zero in (40, 80, 120)]
+    assert joined_by_lines(rows, np.array([35.0, 75.0, 115.0]) * PX) == rows
+    close = [row(zero, 10, 260) for zero in (40, 52, 80, 92)]  # each as long as the others
+    assert len(joined_by_lines(close, np.array([38.0, 78.0]) * PX)) == 4
+    uneven = np.array([10.0, 35.0, 115.0]) * PX  # words of a header
+    pieces = [row(34, 10, 90), row(40, 80, 170), row(80, 10, 260)]
+    assert joined_by_lines(pieces, uneven) == pieces
+
+
+def test_lines_are_told_by_names_and_pulses():
+    planted = page()
+    assert name_lines(planted.names) / PX == pytest.approx([22, 52, 82], abs=0.5)  # a strip has one name
+    for zero in (30, 60, 90):
+        for x in (3, 8):
+            planted.parts["pulse"][(zero - 10) * PX : zero * PX, x * PX] = 1
+        planted.parts["pulse"][(zero - 10) * PX, 3 * PX : 8 * PX + 1] = 1
+    planted.parts["pulse"][5 * PX : 12 * PX, 200 * PX : 204 * PX] = 1  # what stands alone elsewhere
+    assert pulse_lines(planted.maps()) / PX == pytest.approx([30, 60, 90], abs=0.5)
+
+
+def test_a_single_name_of_a_later_column_makes_no_strip():
+    """The last row's first name was not read."""
+    planted = page(strip=False)
+    planted.names = [name for name in planted.names if name.name not in ("III", "aVF", "V3")]
+    assert find_regions(planted.maps(), planted.names).name == "3x4"
+
+
+def test_bars_of_the_upper_rows_are_columns_where_no_names_are():
+    """Three strips below them show none."""
+    planted = page(strip=False)
+    planted.names = []
+    planted.parts["text"][:] = 0
+    planted.parts["trace"] = np.pad(planted.parts["trace"], ((0, 80 * PX), (0, 0)))
+    planted.offset = np.pad(planted.offset, ((0, 80 * PX), (0, 0)))
+    for name in ("pulse", "bar", "text"):
+        planted.parts[name] = np.pad(planted.parts[name], ((0, 80 * PX), (0, 0)))
+    for zero in (120, 150, 180):
+        planted.trace(10, 260, zero)
+    assert find_regions(planted.maps(), []).name == "3x4+3"
+
+
+def test_traces_begin_behind_the_names_that_stand_between_columns():
+    """A bar ends a column, 8 mm of bare paper follow."""
+    planted = page(strip=False)
+    for column in range(1, 4):
+        begin = round((10 + 62.5 * column) * PX)
+        planted.parts["trace"][:, begin + 1 : begin + 8 * PX] = 0
+    maps = planted.maps()
+    picture = np.where(maps.trace[..., None] + maps.bar[..., None] > 0.5, 20, 250)
+    dark = dark_as_traces(np.repeat(picture, 3, axis=2).astype(np.uint8), maps)
+    starts = [r.start / PX for r in find_regions(maps, planted.names, dark=dark).regions if r.row == 0]
+    assert starts == pytest.approx([10, 80.5, 143, 205.5], abs=0.75)
+    starts = [r.start / PX for r in find_regions(maps, planted.names).regions if r.row == 0]
+    assert starts[1] < 75  # what the maps alone tell
+
+
+def test_a_ladder_that_no_map_shows_is_told_by_the_picture():
+    """And beats that all rows show at once are none, though they look like its stiles."""
+    planted = Planted(height_mm=130)
+    for number in range(12):
+        planted.trace(14, 250, 25 + 8 * number, wave_mm=0.5)  # the rungs are taken for traces
+    maps = planted.maps()
+    picture = np.full((*maps.trace.shape, 3), 250, np.uint8)
+    picture[maps.trace > 0.5] = 20
+    beats = [40, 62, 84, 106]
+    for mm in beats:
+        picture[25 * PX : 100 * PX, mm * PX - 1 : mm * PX + 2] = 20
+    rows = find_rows(maps)
+    untouched, _, none = without_ladders(rows, maps, dark_as_traces(picture, maps))
+    assert none is None and len(untouched) == 12
+    for mm in (14, 19):
+        picture[15 * PX : 113 * PX, mm * PX : mm * PX + 2] = 20
+    kept, left, uppermost = without_ladders(rows, maps, dark_as_traces(picture, maps))
+    assert uppermost is not None and uppermost.width == pytest.approx(5, abs=0.3)
+    assert all(np.flatnonzero(one.inked)[0] > 19 * PX for one in kept)
+    assert not left.trace[:, : 19 * PX].any()  # or the rows would get it back
+
+
+def test_the_first_column_is_as_long_as_the_others():
+    """A lead shows where it begins; names hide it on two, which seem to begin together 6 mm later."""
+    leads = leads_of_page(gap_mm=3.0, hidden_mm=(0.0, 6.0, 6.0), strip=False)
+    assert column_origins(leads, SHEET_PX, 25.0)[0] == pytest.approx(BEGIN, abs=0.006 * PER_S)
+
+
+def test_a_column_ends_where_the_next_begins():
+    """What is read of a name in the gap between them is no signal."""
+    leads = leads_of_page(gap_mm=12.0)
+    long = []
+    for one in leads:
+        if one.region.column == 0 and not one.region.strip:
+            values = np.pad(one.signal.amplitude_mv, (0, 200), constant_values=0.3)
+            signal = replace(one.signal, amplitude_mv=values, confidence=np.ones(len(values)))
+            one = replace(
+                one, signal=signal, region=replace(one.region, until=one.region.until + 10 * SHEET_PX)
+            )
+        long.append(one)
+    placed = place_leads(long, SHEET_PX, 25.0, 500.0)
+    ends = [part.end_s for part in placed if part.lead.region.column == 0 and not part.lead.region.strip]
+    assert max(ends) <= 2.51
+
+
+@pytest.mark.parametrize("times", [0.99, 1.0, 1.01])
+def test_rows_of_ten_seconds_correct_the_scale_of_a_pulse(times):
+    """Within a thousandth; rows of other lengths do not."""
+    leads = leads_of_page(strip=True)
+    found = stretch_to_length(leads, SHEET_PX * times, PER_S * times)
+    assert found == pytest.approx(1 / times, abs=0.001)
+    short = [lead(number, 0, BEGIN, 0.0, 9.0) for number in range(3)]
+    assert stretch_to_length(short, SHEET_PX, PER_S) == 1.0
+
+
+def test_a_lead_at_another_scale_keeps_its_place():
+    one = lead(0, 0, BEGIN, 0.0, 9.998)
+    other = one.stretched(1.01)
+    assert other.end_px == pytest.approx(one.end_px)
+    assert other.signal.scale == GridScale(1.01 * SHEET_PX, 1.01 * SHEET_PX, 1.0)
+    assert np.allclose(other.signal.amplitude_mv * 1.01, one.signal.amplitude_mv)
+
+
+def test_the_columns_of_the_standard_order_were_planted():
+    """What the tests above take for granted."""
+    assert STANDARD[1] == ("aVR", "aVL", "aVF")
