@@ -172,3 +172,17 @@ def test_a_lead_at_another_scale_keeps_its_place():
 def test_the_columns_of_the_standard_order_were_planted():
     """What the tests above take for granted."""
     assert STANDARD[1] == ("aVR", "aVL", "aVF")
+
+
+@pytest.mark.parametrize(
+    ("zero_mm", "end_mm", "is_row"), [(10, 260, False), (52, 120, False), (52, 260, True)]
+)
+def test_an_edge_with_a_logo_above_rows_with_names_is_no_row(zero_mm, end_mm, is_row):
+    """It stands apart, or is short; where it does neither, it may be a lead whose name was not read."""
+    planted = Planted(height_mm=190)
+    for number in range(4):
+        planted.trace(10, 260, 80 + 28 * number)
+        planted.name(("I", "II", "III", "aVR")[number], 13, 72 + 28 * number)
+    planted.trace(10, end_mm, zero_mm, wave_mm=1.0)
+    layout = find_regions(planted.maps(), planted.names)
+    assert layout.name == ("5x1" if is_row else "4x1")

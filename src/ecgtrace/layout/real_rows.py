@@ -20,6 +20,9 @@ _ALIKE_MM = 4.0  # rows begin and end so near to each other
 _SPACED = (0.75, 1.25)  # of the usual distance of rows
 _COLUMN_MM = 5.0  # names of a column begin at one place
 _PIECE = 0.35  # of the usual ink along a row: what has less, and no name, is a piece
+_APART = 1.3  # times the largest distance of the others stands what is none of them
+_NAMED = 0.8  # of the others have a name
+_SHORT = 0.6  # of the others' ink along a row
 _TOO_NEAR = 0.5  # of the distance of rows: what stands so near to a row is no row of its own
 _ROWS = 3  # tell what is usual
 _LEAST_MM = 1.0  # along x: shorter ones are specks, and steep waves that reach far from their row
@@ -55,6 +58,36 @@ def without_lines(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list
         [row for row, kept in zip(rows, keep, strict=True) if kept],
         [row for row, kept in zip(rows, keep, strict=True) if not kept],
     )
+
+
+def without_edges(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list[Row], list[Row]]:
+    """
+    Leave out an edge of the paper or of a frame, with what touches it, above or below rows that have names.
+
+    Waves that reach the edge, or a logo on it, let it be no straight line. It is a row without a name among
+    rows that have one, and it stands apart, or is far shorter than the others.
+
+    Returns
+    -------
+    (list of Row, list of Row)
+        Those that may be leads, and those left out.
+    """
+    kept, left_out = list(rows), []
+    for end in (0, -1):
+        others = kept[1:] if end == 0 else kept[:-1]
+        if len(others) < _ROWS:
+            break
+        sure = [name for name in names if name.name in LEADS and name.score >= _WELL]
+        named = names_of_rows(sure, others, MAP_PX_PER_MM)
+        if names_of_rows(sure, kept, MAP_PX_PER_MM)[end] or np.mean([bool(own) for own in named]) < _NAMED:
+            continue
+        levels = [row.zero_y for row in others]
+        gap = abs(kept[end].zero_y - others[end].zero_y)
+        is_apart = gap > _APART * float(np.diff(levels).max())
+        is_short = kept[end].inked.sum() < _SHORT * float(np.median([row.inked.sum() for row in others]))
+        if is_apart or is_short:
+            left_out.append(kept.pop(end))
+    return kept, left_out
 
 
 def _in_line(row: Row, others: Sequence[Row]) -> bool:

@@ -17,7 +17,7 @@ from ecgtrace.layout.names import names_of_rows, with_left_edges, without_stroke
 from ecgtrace.layout.one_lead import SoleName, sole_name
 from ecgtrace.layout.one_row import joined_by_lines, name_lines, pulse_lines
 from ecgtrace.layout.orders import decide_names
-from ecgtrace.layout.real_rows import without_lines, without_pieces
+from ecgtrace.layout.real_rows import without_edges, without_lines, without_pieces
 from ecgtrace.layout.rows import Row, find_rows
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
@@ -136,6 +136,8 @@ def find_regions(
     rows = joined_by_lines(rows, lines if len(lines) else pulse_lines(maps))
     rows, left_out = without_lines(rows, names)
     rows = without_pieces(rows, names, maps)
+    rows, edges = without_edges(rows, names)
+    left_out += edges
     doubts: list[str] = []
     notes = [f"a straight line without a name is no lead: {len(left_out)} left out"] if left_out else []
     if given is not None:
