@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from ecgtrace.digitization.pace import pace
@@ -27,6 +28,7 @@ _SPEEDS_MM_PER_S = (25.0, 50.0)
 _HIGHEST_MM = 20.0  # of a pulse by a zero line: in 40 mm there are several rows
 _ZERO_MM = 0.8  # of the maps' zero lines
 _SEVERAL = 3  # pulses; of two that differ none can be told to be whole
+_ROOFED_MM, _ROOF, _LEG = 4.0, 0.9, 0.5  # height of what is told by its form; roof and legs that are inked
 _THICK_MM = 0.5  # of a line: what is thicker on the maps is a full block
 
 
@@ -60,6 +62,46 @@ def find_pulses(maps: PageMaps) -> list[Pulse]:
             )
         )
     return pulses
+
+
+def pulses_among_traces(
+    maps: PageMaps, dark: NDArray[np.bool_], begin_px: float, end_px: float
+) -> list[Pulse]:
+    """
+    Find calibration pulses that were taken for traces: outside of the leads, two legs under a flat roof.
+
+    Parameters
+    ----------
+    maps : PageMaps
+    dark : ndarray of bool, shape of the maps
+        What of the picture is as dark as traces.
+    begin_px, end_px : float
+        Of the leads, in px of the maps.
+
+    Returns
+    -------
+    list of Pulse
+        In mm.
+    """
+    ink = (np.maximum(maps.trace, maps.pulse) > _SURE) | dark
+    ink[:, max(0, int(begin_px) - 1) : int(end_px) + 2] = False
+    labels, count = ndimage.label(ink, structure=np.ones((3, 3)))
+    pulses = maps.pulse.copy()
+    pulses[:] = 0
+    for k, (rows, columns) in enumerate(ndimage.find_objects(labels, count), start=1):
+        part = labels[rows, columns] == k
+        height, width = part.shape
+        if height < _ROOFED_MM * MAP_PX_PER_MM or width < _LEAST_MM[0] * MAP_PX_PER_MM:
+            continue
+        roof = part[: max(1, height // 4)].any(axis=0)
+        legs = np.flatnonzero(part[height // 4 : (3 * height) // 4].mean(axis=0) > _LEG)
+        if len(legs) < 2 or legs[-1] - legs[0] < _LEAST_MM[0] * MAP_PX_PER_MM:
+            continue
+        left = int(np.argmax(np.diff(legs)))
+        inside = part[height // 4 : (3 * height) // 4, legs[left] + 1 : legs[left + 1]]
+        if roof[legs[0] : legs[-1] + 1].mean() >= _ROOF and inside.size and not inside.any():
+            pulses[rows, columns] = part
+    return find_pulses(replace(maps, pulse=pulses))
 
 
 def to_zero_lines(pulses: Sequence[Pulse], zero_lines_mm: Sequence[float]) -> list[Pulse]:

@@ -14,7 +14,7 @@ from ecgtrace.page_reading.row_length import FOOT_MM, ROW_MM
 from ecgtrace.types import FloatArray
 
 _ALIKE_MM = 0.4  # of where rows begin and end, which they do together, but for the last
-_BEHIND_MM = 2.0  # a row that begins later begins behind a pulse; less is ink that was lost
+_BEHIND_MM = 2.0  # a row that begins later begins behind a pulse; less is ink that was lost, as at its end
 
 
 def join_rows(
@@ -140,7 +140,8 @@ def _row_times(
     for row in range(n_rows):
         part = by_row.get(row)
         left_s = 0.0 if part is None or part.start_s <= behind_s else part.start_s
-        right_s = usual_s if part is None or abs(part.end_s - usual_s) <= near_s else part.end_s
+        alike_s = near_s if row == n_rows - 1 else behind_s
+        right_s = usual_s if part is None or abs(part.end_s - usual_s) <= alike_s else part.end_s
         times.append(_RowTime(left_s, right_s, at_s))
         at_s += whole_tenths(right_s - left_s) or right_s - left_s + 1 / fs_hz
     return times

@@ -18,7 +18,13 @@ from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName, names_found
 from ecgtrace.page_ink.no_trace import without_what_is_none
 from ecgtrace.page_reading.axis import PlacedLead, place_leads
-from ecgtrace.page_reading.calibrate import Calibrated, at_double_speed, calibrate, find_pulses
+from ecgtrace.page_reading.calibrate import (
+    Calibrated,
+    at_double_speed,
+    calibrate,
+    find_pulses,
+    pulses_among_traces,
+)
 from ecgtrace.page_reading.continued import join_rows
 from ecgtrace.page_reading.heart import heart_doubt, require_heart
 from ecgtrace.page_reading.judge import judged_page
@@ -178,7 +184,12 @@ class PageReader:
             pulses = find_pulses(maps)
         with stage("page_text"):
             zero_lines_mm = [row.zero_y / MAP_PX_PER_MM for row in layout.rows]
-            measured = pulses or ([] if layout.ladder is None else [Pulse(*layout.ladder)])
+            starts, ends = ([getattr(r, side) for r in layout.regions] for side in ("start", "end"))
+            measured = (
+                pulses
+                or ([] if layout.ladder is None else [Pulse(*layout.ladder)])
+                or pulses_among_traces(maps, dark, min(starts), max(ends))
+            )
             calibrated = calibrate(sheet, measured, given, seen.page_print.scale_told, zero_lines_mm)
         with stage("page_ink"):
             refuse_mirrored(seen, partial(self._flipped, sheet))
