@@ -237,7 +237,9 @@ class DrawnPages(Sequence[DrawnEcgPage]):
 
 
 def _shows_scale(design: PageDesign) -> bool:
-    has_grid = design.style.grid_major is not None or design.style.grid_minor is not None
+    style = design.style
+    has_grid = style.grid_major is not None or style.grid_minor is not None
+    has_grid &= style.degradation.bilevel is None  # a scan of one bit may lose a pale grid
     return has_grid or design.pulses != "none"
 
 

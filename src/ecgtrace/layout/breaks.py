@@ -11,6 +11,7 @@ from ecgtrace.page_ink.names import FoundName
 COLUMN_MM = 12.0  # names of one column stand within so much; leads are longer
 _EQUAL_MM = 1.5  # columns told by names alone are equal within the places of names
 _CERTAIN = 0.5  # of the rows show a break: of three, one alone has a wave that looks like one too often
+_SEVERAL = 0.3  # of the rows that have a name, of which strips have one
 _USUAL = (6, 4, 3)  # rows of several columns that stand over strips
 _CLEAR = 0.8  # of them show a break that no name tells
 _BEFORE_MM = 2.0  # of the first begin a name that hides others may reach
@@ -42,6 +43,8 @@ def find_breaks(
         With doubts and notes.
     """
     several = [i for i, own in enumerate(named) if len(own) > 1]
+    if len(several) < _SEVERAL * sum(map(bool, named)):  # a word, or a wave, that was taken for a name
+        several = []
     if not several:
         if any(named):  # each named row has one name: there is one column, whatever bars there are
             return [], [], []

@@ -9,6 +9,7 @@ from ecgtrace.layout.orders import ORDERS
 from ecgtrace.page_ink.names import FoundName
 
 _CLEAR = 0.8  # of the rows show a break that no name tells
+_BREAK_MM = 1.0  # about it
 _EQUAL = 0.06  # of their width columns differ by the ends of traces
 _APART_MM = 20.0  # columns are at least 30 mm long
 
@@ -38,6 +39,15 @@ def with_unnamed(
     per_mm : float
     """
     several = [index for index, own in enumerate(named) if len(own) > 1]
+    if not any(named):  # those that break
+        reach = round(_BREAK_MM * per_mm)
+        several = [
+            index
+            for index, one in enumerate(signs)
+            if all(
+                one.all[max(0, round(f.x) - reach) : round(f.x) + reach + 1].max() >= _CLEAR for f in breaks
+            )
+        ]
     columns = len(breaks) + 1
     if not breaks or (len(several), columns) in ORDERS or (len(several), columns + 1) not in ORDERS:
         return list(breaks)

@@ -22,7 +22,7 @@ from ecgtrace.types import FloatArray
 # Measured on drawn pages of twelve rows: stiles cover 0.88 to 1 of the height and are 3 to 5 px of the maps
 # wide; complexes of a beat that all leads show at one time cover up to 0.9 and are 5 to 8 px wide.
 _FEWEST = 5  # rows
-_CLOSE_MM = 15.0  # rows stand at the most: pulses of 10 mm and their feet would not touch
+_CLOSE_MM = 24.0  # rows stand at the most: pulses of 20 mm and their feet would not touch
 _INK = 0.4
 _COVERED, _WIDEST_MM = 0.85, 1.25
 _PALE = 0.35  # covers a second stile that is drawn paler, or hidden in part

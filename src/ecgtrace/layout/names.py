@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from ecgtrace.layout.orders import ORDERS
 from ecgtrace.layout.rows import Row
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
 from ecgtrace.types import FloatArray
+from ecgtrace.units import LEADS
 
 _FARTHEST_MM = 22.0  # a name stands no farther from its row
 _SAME_HEIGHT_MM = 2.5  # names of a row stand at one height; a middle of g and V differs by less
@@ -19,6 +21,8 @@ _STROKE_MM = (0.75, 1.5)  # about the middle of an I, along x and y
 _TICKS = 3  # one I stands in a row, and another where columns and strips are named alike
 _TICKS_HEIGHT_MM = 1.0  # marks of seconds stand on one line
 _LEGIBLE = 0.6  # a name that is none of the twelve was read, no letters of a header
+_IN_ORDER = 0.3  # for each name in the row of the usual order
+_FAR_COST = 0.3  # for a whole distance of rows
 _SURE = 0.5
 _HALF_HEIGHT_MM, _WIDEST_MM = 1.0, 7.0  # of a name
 _LETTER_GAP_MM = 1.0
@@ -70,6 +74,7 @@ def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float
                 if hit is not None:
                     best_of[hit] = max(best_of.get(hit, 0.0), other.score)
             rows_hit = sum(best_of.values()) - 0.6 * (abs(offset) > _NEAR * gap)
+            rows_hit += _IN_ORDER * _in_order(names, hits, len(levels)) - _FAR_COST * abs(offset) / gap
             score = (rows_hit + 0.5 * float(np.mean(exact)) if exact else 0.0, len(exact), -abs(offset))
             if score > best:
                 best, shift = score, offset
@@ -83,6 +88,16 @@ def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float
             kept = [n for n in own if abs(n.y - height) <= _SAME_HEIGHT_MM * per_mm]
             named[index] = sorted(kept, key=lambda n: n.x)
     return named
+
+
+def _in_order(names: Sequence[FoundName], hits: Sequence[int | None], n_rows: int) -> int:
+    """Count the names that stand in the row that a page of twelve rows has them in; 0 where it has fewer."""
+    if n_rows < len(LEADS):
+        return 0
+    told = {(name.name, hit) for name, hit in zip(names, hits, strict=True)}
+    return max(
+        sum((lead, row) in told for row, lead in enumerate(column)) for (column,) in ORDERS[len(LEADS), 1]
+    )
 
 
 def without_strokes(names: Sequence[FoundName], maps: PageMaps) -> list[FoundName]:

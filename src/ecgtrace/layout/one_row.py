@@ -16,6 +16,8 @@ _LINE_MM = 2.5  # names of a row stand at one height
 _EVEN = 0.25  # of their distance lines differ: rows of one page, not words of a header
 _NEAR = 0.6  # of the distance of lines: rows stand no closer
 _OFF = (-0.75, 0.45)  # of it, that a zero line stands below its names: above and below them
+_COLUMN_MM = 4.0  # names of a column begin at one place
+_FEWEST_IN_COLUMN = 6
 _FEWEST_NAMES, _FEWEST_LINES = 2, 2
 _BOTH = 0.5  # of the columns of the shorter one
 _SURE = 0.5
@@ -35,7 +37,27 @@ def name_lines(names: Sequence[FoundName]) -> FloatArray:
             groups[-1].append(y)
         else:
             groups.append([y])
-    return np.array([np.median(group) for group in groups if len(group) >= _FEWEST_NAMES])
+    lines = np.array([np.median(group) for group in groups if len(group) >= _FEWEST_NAMES])
+    return lines if len(lines) else _one_column(names)
+
+
+def _one_column(names: Sequence[FoundName]) -> FloatArray:
+    """Return the heights of names that stand evenly one below the other, unread ones between them too."""
+    own = [name for name in names if name.name in LEADS and name.score >= _WELL]
+    reach = _COLUMN_MM * MAP_PX_PER_MM
+    columns = [sorted(name.y for name in own if abs(name.x - one.x) <= reach) for one in own]
+    heights = np.array(max(columns, key=len, default=[]), np.float64)
+    if len(heights) < _FEWEST_IN_COLUMN:
+        return np.array([], np.float64)
+    pitch = float(np.median(np.diff(heights)))
+    if pitch <= 0:
+        return np.array([], np.float64)
+    places = np.rint((heights - heights[0]) / pitch)
+    pitch, first = np.polyfit(places, heights, 1)
+    away = np.abs(heights - first - pitch * places) / pitch
+    if len(set(places.tolist())) < len(places) or away.max() > _EVEN / 2:
+        return np.array([], np.float64)
+    return np.asarray(first + pitch * np.arange(places[-1] + 1))
 
 
 def joined_by_lines(rows: Sequence[Row], lines: FloatArray) -> list[Row]:

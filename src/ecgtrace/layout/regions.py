@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ecgtrace.layout.breaks import COLUMN_MM, find_breaks
 from ecgtrace.layout.columns import Break, RowSigns, signs_of
+from ecgtrace.layout.full_bars import with_full_bars
 from ecgtrace.layout.full_rows import with_full_rows, with_unnamed
 from ecgtrace.layout.given import NOT_KNOWN, OPTION, GivenLayout, given_breaks, keep_rows, lead_at
 from ecgtrace.layout.ladder import Uppermost, without_ladders
@@ -128,7 +129,11 @@ def find_regions(
     dark : ndarray of bool, shape of the maps, optional
         `ladder.dark_as_traces`.
     """
-    rows, maps, ladder = without_ladders(find_rows(maps), maps, dark)
+    found = find_rows(maps)
+    if dark is not None:
+        barred = with_full_bars(maps, found, dark)
+        maps, found = barred, found if barred is maps else find_rows(barred)
+    rows, maps, ladder = without_ladders(found, maps, dark)
     if not rows:
         return RasterLayout("", (), ())
     names = with_left_edges(without_strokes(names, maps), maps)
@@ -342,7 +347,7 @@ def _shown(names: Sequence[FoundName], signs: RowSigns, breaks: Sequence[Break],
         shown = [False] * len(breaks)
     # A row shows all columns or is a strip: what is print at one of three breaks is no name, and a break
     # that one row alone does not show is there.
-    elif several and len(breaks) > 1:
+    elif len(breaks) > 1:
         shown = [2 * sum(shown) > len(breaks) or (2 * sum(shown) == len(breaks) and len(names) > 1)] * len(
             breaks
         )

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from ecgtrace.digitization.pace import pace
+from ecgtrace.layout.regions import LeadRegion
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.reading import GAINS_MM_PER_MV
 from ecgtrace.recording import Calibration, RecordedLead
@@ -28,7 +30,10 @@ _SPEEDS_MM_PER_S = (25.0, 50.0)
 _HIGHEST_MM = 20.0  # of a pulse by a zero line: in 40 mm there are several rows
 _ZERO_MM = 0.8  # of the maps' zero lines
 _SEVERAL = 3  # pulses; of two that differ none can be told to be whole
-_ROOFED_MM, _ROOF, _LEG = 4.0, 0.9, 0.5  # height of what is told by its form; roof and legs that are inked
+_LEG_MM, _WHOLE = 4.0, 0.9  # of a leg, that must be inked: pulses of 5 mm/mV are 5 mm high
+_ROOF_MM, _WIDEST_MM = 1.0, 11.0  # thickness and width of a roof: 0.2 s at 50 mm/s are 10 mm
+_BARE = 0.1  # of what lies over a roof, and within
+_THICK_PX = 4  # of the maps, of a leg
 _THICK_MM = 0.5  # of a line: what is thicker on the maps is a full block
 
 
@@ -64,44 +69,60 @@ def find_pulses(maps: PageMaps) -> list[Pulse]:
     return pulses
 
 
-def pulses_among_traces(
-    maps: PageMaps, dark: NDArray[np.bool_], begin_px: float, end_px: float
-) -> list[Pulse]:
+def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRegion] = ()) -> list[Pulse]:
     """
-    Find calibration pulses that were taken for traces: outside of the leads, two legs under a flat roof.
+    Find calibration pulses by their form: two legs under a flat roof, with bare paper over it and within.
+
+    Tall ones the maps show in part, or take for traces, and a frame's corner for a pulse.
 
     Parameters
     ----------
     maps : PageMaps
     dark : ndarray of bool, shape of the maps
         What of the picture is as dark as traces.
-    begin_px, end_px : float
-        Of the leads, in px of the maps.
+    leads : sequence of LeadRegion, optional
+        In px of the maps; what lies on one is no pulse.
 
     Returns
     -------
     list of Pulse
-        In mm.
+        In mm. Of pulses that touch those below, the height goes as far as the legs do.
     """
-    ink = (np.maximum(maps.trace, maps.pulse) > _SURE) | dark
-    ink[:, max(0, int(begin_px) - 1) : int(end_px) + 2] = False
-    labels, count = ndimage.label(ink, structure=np.ones((3, 3)))
-    pulses = maps.pulse.copy()
-    pulses[:] = 0
-    for k, (rows, columns) in enumerate(ndimage.find_objects(labels, count), start=1):
-        part = labels[rows, columns] == k
-        height, width = part.shape
-        if height < _ROOFED_MM * MAP_PX_PER_MM or width < _LEAST_MM[0] * MAP_PX_PER_MM:
+    ink = ((np.maximum(maps.trace, maps.pulse) > _SURE) | dark).astype(np.uint8)
+    leg = round(_LEG_MM * MAP_PX_PER_MM)
+    upright = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((leg, 1), np.uint8))
+    level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, round(_LEAST_MM[0] * MAP_PX_PER_MM)), np.uint8))
+    labels, count = ndimage.label(level)
+    pulses = []
+    for rows, columns in ndimage.find_objects(labels, count):
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        top, left, right = rows.start, columns.start, columns.stop - 1
+        if height > _ROOF_MM * MAP_PX_PER_MM or width > _WIDEST_MM * MAP_PX_PER_MM or left < 2:
             continue
-        roof = part[: max(1, height // 4)].any(axis=0)
-        legs = np.flatnonzero(part[height // 4 : (3 * height) // 4].mean(axis=0) > _LEG)
-        if len(legs) < 2 or legs[-1] - legs[0] < _LEAST_MM[0] * MAP_PX_PER_MM:
+        below = top + height
+        legs = [np.array(upright[below:, max(0, x - 2) : x + 3].any(axis=1)) for x in (left + 1, right - 1)]
+        middle = (left + right) / 2
+        if any(r.start < middle < r.end and top < r.zero_y + leg and below + leg > r.top for r in leads):
             continue
-        left = int(np.argmax(np.diff(legs)))
-        inside = part[height // 4 : (3 * height) // 4, legs[left] + 1 : legs[left + 1]]
-        if roof[legs[0] : legs[-1] + 1].mean() >= _ROOF and inside.size and not inside.any():
-            pulses[rows, columns] = part
-    return find_pulses(replace(maps, pulse=pulses))
+        if not all(one[:leg].mean() >= _WHOLE for one in legs if len(one) >= leg) or len(legs[0]) < leg:
+            continue
+        inside = ink[below + 1 : below + leg, left + _THICK_PX : right - _THICK_PX + 1]
+        above = ink[max(0, top - leg // 2) : max(0, top - 1), left : right + 1]
+        if not inside.size or inside.mean() > _BARE or (above.size and above.mean() > _BARE):
+            continue
+        if min(one.sum() for one in legs) < leg:
+            continue
+        ends = [int(np.argmin(one)) if not one.all() else len(one) for one in legs]
+        pulses.append(
+            Pulse(
+                x=left / MAP_PX_PER_MM,
+                end_x=(right + 1) / MAP_PX_PER_MM,
+                base_y=(below + min(ends)) / MAP_PX_PER_MM,
+                height=min(ends) / MAP_PX_PER_MM,  # the foot's line in place of the roof's
+                width=(right - left - height / 2) / MAP_PX_PER_MM,
+            )
+        )
+    return pulses
 
 
 def to_zero_lines(pulses: Sequence[Pulse], zero_lines_mm: Sequence[float]) -> list[Pulse]:

@@ -63,5 +63,6 @@ def refuse_mirrored(seen: Seen, flipped: Callable[[int], Seen]) -> None:
         other = names_score(mirror.names)
         if other >= max(_LEAST, _TIMES * score, score + _MORE):
             raise PageError(MIRRORED)
-        if doubtful and other > score and mirror.page_print.letters[0] >= _TIMES_LETTERS * sure:
+        legible = max(_TIMES_LETTERS * sure, _LEGIBLE / 2 * every)
+        if doubtful and other > score and mirror.page_print.letters[0] >= legible:
             raise PageError(MIRRORED)

@@ -1,6 +1,7 @@
 """Pages without a grid: the calibration pulse tells the scale, and the rows of traces which way they run."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 
 import cv2
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.layout.rows import Row, find_rows
-from ecgtrace.page_ink.maps import MAP_PX_PER_MM
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_reading.seen import Seen
 from ecgtrace.page_reading.square_pulses import square_pulses
 from ecgtrace.reading import GAINS_MM_PER_MV
@@ -29,10 +30,12 @@ _STANDARD = 0.02  # pulses of 0.2 s tell the scale by their width, too: the mean
 _NARROW = 0.75  # pulses of 0.1 s are drawn, too
 _LONG_ROW_MM = 60.0  # rows that tell how the page is turned
 _TURN_DEG = 0.05  # less is 0.2 mm from one end of a row to the other
-
+_SLANT_DEG = 0.2  # a page need not be looked at again for less: 0.9 mm from one end of a row to the other
 _UNUSUAL = 0.4  # as if the page were half as long again: one recording in ten is not 25 mm/s, 10 mm/mV
 
 PULSE = "the calibration pulse"
+SQUARE_PULSE = "height and width of the calibration pulse"
+STRETCHES = {PULSE: 0.008, SQUARE_PULSE: 0.006}  # by how much the scale may be off; see `row_length`
 
 
 def sheet_by_pulses(
@@ -81,10 +84,12 @@ def sheet_by_pulses(
         narrow = float(np.log(times * _PULSE_S * speed / width))
         if known or -_SQUARE <= narrow <= _NARROW:
             cost = abs(np.log(times)) + _UNUSUAL * unusual + (0 if known else max(0.0, narrow - _SQUARE))
-            fits.append((cost, times * np.exp(-narrow / 2) if abs(narrow) <= _STANDARD else times))
+            is_square = abs(narrow) <= _STANDARD
+            fits.append((cost, times * np.exp(-narrow / 2) if is_square else times, is_square))
     if not fits:
         return None
-    times = min(fits)[1]
+    _, times, is_square = min(fits)
+    told = SQUARE_PULSE if is_square else PULSE
     if abs(np.log(times)) > np.log(_WRONG):
         return None
     px_per_mm *= times
@@ -96,10 +101,26 @@ def sheet_by_pulses(
         mapping=sheet.mapping.after(back),
         turn_deg=sheet.turn_deg + turn_deg,
         residual_mm=float("nan"),
-        scale_from=PULSE,
+        scale_from=told,
         grid_confirmed=False,
-        doubts=(f"no grid confirms the scale: {PULSE}",),
+        doubts=(f"no grid confirms the scale: {told}",),
     )
+
+
+def straightened(sheet: Sheet, maps: PageMaps) -> Sheet:
+    """
+    Turn a sheet without a grid so that its rows run level.
+
+    Returns
+    -------
+    Sheet
+        The same where they do.
+    """
+    turn = _turn_deg(find_rows(maps))
+    if abs(turn) < _SLANT_DEG:
+        return sheet
+    image, back, turn_deg = _straightened(sheet.image, turn)
+    return replace(sheet, image=image, mapping=sheet.mapping.after(back), turn_deg=sheet.turn_deg + turn_deg)
 
 
 def _typical(sizes: list[float]) -> float:

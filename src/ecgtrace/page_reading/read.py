@@ -23,7 +23,7 @@ from ecgtrace.page_reading.calibrate import (
     at_double_speed,
     calibrate,
     find_pulses,
-    pulses_among_traces,
+    whole_pulses,
 )
 from ecgtrace.page_reading.continued import join_rows
 from ecgtrace.page_reading.heart import heart_doubt, require_heart
@@ -33,7 +33,7 @@ from ecgtrace.page_reading.leads import read_leads
 from ecgtrace.page_reading.left_over import unread_ink
 from ecgtrace.page_reading.lines import without_lines
 from ecgtrace.page_reading.mirror import refuse_mirrored
-from ecgtrace.page_reading.no_grid import PULSE, sheet_by_pulses
+from ecgtrace.page_reading.no_grid import STRETCHES, sheet_by_pulses, straightened
 from ecgtrace.page_reading.row_length import stretch_to_length
 from ecgtrace.page_reading.seen import Seen
 from ecgtrace.page_reading.strips import name_strips
@@ -173,6 +173,9 @@ class PageReader:
                 found = by_pulses
         with stage("page_ink"):
             seen = upright(found, self._look)
+            if not found.grid_confirmed and found.scale_from not in STRETCHES:
+                level = straightened(seen.sheet, seen.maps)
+                seen = seen if level is seen.sheet else self._look(level)
             sheet, maps, names = seen.sheet, without_what_is_none(seen.maps), seen.names
         with stage("layout"):
             dark = dark_as_traces(sheet.image, maps)
@@ -184,12 +187,9 @@ class PageReader:
             pulses = find_pulses(maps)
         with stage("page_text"):
             zero_lines_mm = [row.zero_y / MAP_PX_PER_MM for row in layout.rows]
-            starts, ends = ([getattr(r, side) for r in layout.regions] for side in ("start", "end"))
-            measured = (
-                pulses
-                or ([] if layout.ladder is None else [Pulse(*layout.ladder)])
-                or pulses_among_traces(maps, dark, min(starts), max(ends))
-            )
+            measured = whole_pulses(maps, dark, layout.regions) or pulses
+            if not measured and layout.ladder is not None:
+                measured = [Pulse(*layout.ladder)]
             calibrated = calibrate(sheet, measured, given, seen.page_print.scale_told, zero_lines_mm)
         with stage("page_ink"):
             refuse_mirrored(seen, partial(self._flipped, sheet))
@@ -214,7 +214,7 @@ class PageReader:
         leads, lost = self._leads(sheet, maps, layout, calibrated[0], pulses)
         if not leads:
             raise PageError("traces were found, but none could be read: " + "; ".join(lost))
-        if sheet.scale_from == PULSE:
+        if sheet.scale_from in STRETCHES:
             leads, sheet, calibrated = _to_length(leads, sheet, calibrated)
         unread_mm = [(y1 - y0) / sheet.px_per_mm_y for _, y0, _, y1 in unread_ink(maps, leads)]
         return assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
@@ -259,7 +259,7 @@ def _to_length(
     assert calibration.speed_mm_per_s is not None
     per_s = sheet.px_per_mm_x * calibration.speed_mm_per_s
     times = stretch_to_length(leads, sheet.px_per_mm_x, per_s)
-    if times == 1:
+    if times == 1 or abs(times - 1) > STRETCHES[sheet.scale_from]:
         return leads, sheet, calibrated
     stretched = replace(sheet, px_per_mm_x=times * sheet.px_per_mm_x, px_per_mm_y=times * sheet.px_per_mm_y)
     calibration = replace(calibration, per_mm_x=stretched.px_per_mm_x, per_mm_y=stretched.px_per_mm_y)

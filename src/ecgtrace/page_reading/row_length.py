@@ -16,7 +16,7 @@ _NO_GAP_MM = 0.25
 _HIDDEN_MM = 9.0  # a name of three large letters over the begin of a trace
 FOOT_MM = 4.0  # the foot of a pulse that was taken for the trace, or the other way round
 _GAP_MM = 26.0  # the widest between columns, for a name of four large letters
-_STRETCH = 0.015  # of a scale that a pulse tells
+_STRETCH = 0.015  # of a scale that a pulse tells, at the most
 _ALIKE_MM = 0.8  # from gaps as they were seen
 
 
@@ -96,7 +96,8 @@ def stretch_to_length(leads: Sequence[ReadLead], px_per_mm: float, per_s: float)
     float
         1 where no lead is so long within 1.5 %, or those that are differ.
     """
-    lengths_px = np.array([lead.last_px(per_s) - lead.begin_px for lead in leads]) + _LAST_S * per_s
+    whole = [lead for lead in leads if not lead.pulse_behind]  # its foot may be the row's
+    lengths_px = np.array([lead.last_px(per_s) - lead.begin_px for lead in whole]) + _LAST_S * per_s
     lengths_mm = lengths_px / px_per_mm
     for length_mm in (ROW_MM, ROW_MM / 2, ROW_MM / 4):
         times = lengths_mm[np.abs(lengths_mm / length_mm - 1) <= _STRETCH] / length_mm

@@ -11,6 +11,8 @@ _NAME = re.compile(
 _NUMBER = r"(\d{1,3}(?:[.,]\d+)?)"
 # Latin and Cyrillic letters; "sek", "сек" and "sec" are seconds.
 _SPEED = re.compile(_NUMBER + r"\s*(?:mm|мм)\s*/\s*(?:s|sec|sek|с|сек)(?![a-zа-я])", re.IGNORECASE)
+# A bar between speed and gain is read as a 1 or an I.
+_BAR = re.compile(r"(?<=/s)\s*[1Il|](?=(?:2[.,]5|5|10|20)\s*mm\s*/\s*mV)", re.IGNORECASE)
 _GAIN = re.compile(_NUMBER + r"\s*(?:mm|мм)\s*/\s*(?:mV|мВ)(?![a-zа-я])", re.IGNORECASE)
 
 
@@ -55,10 +57,10 @@ def gains_mm_per_mv(text: str) -> tuple[float, ...]:
 
     Examples
     --------
-    >>> gains_mm_per_mv("limb 10 mm/mV, chest 5 mm/mV")
-    (10.0, 5.0)
+    >>> gains_mm_per_mv("limb 10 mm/mV, chest 5 mm/mV"), gains_mm_per_mv("25mm/s15mm/mV")
+    ((10.0, 5.0), (5.0,))
     """
-    return _numbers(_GAIN, text, GAINS_MM_PER_MV)
+    return _numbers(_GAIN, _BAR.sub(" ", text), GAINS_MM_PER_MV)
 
 
 def _numbers(pattern: re.Pattern[str], text: str, known: tuple[float, ...]) -> tuple[float, ...]:
