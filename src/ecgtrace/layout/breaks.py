@@ -46,9 +46,11 @@ def find_breaks(
     if len(several) < _SEVERAL * sum(map(bool, named)):  # a word, or a wave, that was taken for a name
         several = []
     if not several:
-        if any(named):  # each named row has one name: there is one column, whatever bars there are
-            return [], [], []
-        return _without_names(signs, per_mm), [], []
+        found = _without_names(signs, per_mm)
+        first = found[0].x - COLUMN_MM * per_mm if found else np.inf
+        if any(named) and not any(name.x > first for own in named for name in own):
+            return [], [], []  # all names stand in one column: there is one, whatever bars there are
+        return found, [], []
     columns = _name_columns([named[i] for i in several], per_mm)
     if not columns:  # names all over the place
         return shared_breaks(signs, per_mm, ()), [], []

@@ -13,6 +13,7 @@ from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 
 _ROWS = 1.6  # distances of rows that a bar is long: it goes through three rows
 _WIDEST_MM = 1.5
+_ALIKE = 0.8  # of the longest bar are the others: a beat of rows that touch is shorter
 _FEWEST = 3  # rows
 _MOST = 3  # bars: four columns
 _EQUAL = 0.06  # of the width of the rows columns differ, by what stands before their traces
@@ -53,6 +54,8 @@ def with_full_bars(maps: PageMaps, rows: Sequence[Row], dark: NDArray[np.bool_])
         if xs.stop - xs.start > _WIDEST_MM * MAP_PX_PER_MM + 2:
             return maps
         bars.append((x, ys, xs))
+    longest = max((ys.stop - ys.start for _, ys, _ in bars), default=0)
+    bars = [bar for bar in bars if bar[1].stop - bar[1].start >= _ALIKE * longest]
     if not 1 <= len(bars) <= _MOST:
         return maps
     edges = np.array([begin, *sorted(bar[0] for bar in bars), end])

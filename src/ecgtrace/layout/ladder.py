@@ -31,7 +31,8 @@ _EXACT_MM = 0.6
 _NEAR_MM = 16.0  # the ends of the rows
 _ALIKE = 0.9  # as well covered as a stile, but far from the ends: beats, or lines of the grid
 _ALIKE_ALLOWED = 1  # of them: a bar between columns
-_DARK = 0.6  # of the darkness of traces, in the picture
+_DARK = (0.6, 0.75, 0.88)  # of the darkness of traces, in the picture; the first that leaves the grid out
+_MUCH = 0.15  # of the picture: then it is not left out
 
 
 class Uppermost(NamedTuple):
@@ -122,7 +123,12 @@ def dark_as_traces(image: NDArray[np.uint8], maps: PageMaps) -> NDArray[np.bool_
     traces = maps.trace > 2 * _INK
     if not traces.any():
         return np.zeros(maps.trace.shape, np.bool_)
-    return np.asarray(darkness > _DARK * float(np.median(darkness[traces])))
+    usual = float(np.median(darkness[traces]))
+    for share in _DARK:
+        dark = np.asarray(darkness > share * usual)
+        if dark.mean() <= _MUCH:
+            break
+    return dark
 
 
 def _alone(covered: FloatArray, stiles: Sequence[int], begin: float, end: float) -> bool:

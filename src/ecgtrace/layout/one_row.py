@@ -18,6 +18,7 @@ _NEAR = 0.6  # of the distance of lines: rows stand no closer
 _OFF = (-0.75, 0.45)  # of it, that a zero line stands below its names: above and below them
 _COLUMN_MM = 4.0  # names of a column begin at one place
 _FEWEST_IN_COLUMN = 6
+_BEYOND = 3  # rows above and below the first and the last name that was read
 _FEWEST_NAMES, _FEWEST_LINES = 2, 2
 _BOTH = 0.5  # of the columns of the shorter one
 _SURE = 0.5
@@ -57,7 +58,7 @@ def _one_column(names: Sequence[FoundName]) -> FloatArray:
     away = np.abs(heights - first - pitch * places) / pitch
     if len(set(places.tolist())) < len(places) or away.max() > _EVEN / 2:
         return np.array([], np.float64)
-    return np.asarray(first + pitch * np.arange(places[-1] + 1))
+    return np.asarray(first + pitch * np.arange(-_BEYOND, places[-1] + 1 + _BEYOND))
 
 
 def joined_by_lines(rows: Sequence[Row], lines: FloatArray) -> list[Row]:

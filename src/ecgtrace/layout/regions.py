@@ -20,7 +20,7 @@ from ecgtrace.layout.one_row import joined_by_lines, name_lines, pulse_lines
 from ecgtrace.layout.orders import decide_names
 from ecgtrace.layout.real_rows import without_edges, without_lines, without_pieces
 from ecgtrace.layout.rows import Row, find_rows
-from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
 from ecgtrace.page_ink.names import FoundName
 from ecgtrace.units import LEADS
 
@@ -33,6 +33,7 @@ _HIDDEN_MM = 14.0  # a name that hides the begin of its trace is no wider
 _BARE_MM = 2.0  # of paper before the traces of a column
 _BARE = 0.1  # of its columns may have ink: a speck
 _PRINT, _MOSTLY = 0.4, 0.6  # likelihood of print, and its share of the hidden begin
+_LEGIBLE = 0.6  # of a name that tells a strip
 _WELL = 0.7  # share of a name that was read well (`layout.orders`)
 
 
@@ -183,6 +184,13 @@ def find_regions(
     sole = None
     if given is None:
         strips = are_strips([region.row for region in regions])
+        if len(regions) == len(rows):
+            again = _named_again(scores)
+            if again:
+                called, strips = (
+                    f"{len(rows) - again}x1+{again}",
+                    [k >= len(rows) - again for k in range(len(rows))],
+                )
         sole = sole_name([region.row for region in regions], scores)
     else:
         empty = [place for place in given.places if place not in {(r.row, r.column) for r in regions}]
@@ -293,6 +301,16 @@ def are_strips(rows: Sequence[int]) -> list[bool]:
     if most == 1 and len(full) > len(LEADS):  # of one column, what comes after the twelfth row is a strip
         full = full[: len(LEADS)]
     return [row not in full for row in rows]
+
+
+def _named_again(scores: Sequence[Sequence[float]]) -> int:
+    """Count the last rows of one column that repeat leads of the three or six above them; 0: they do not."""
+    names = [NAME_CLASSES[int(np.argmax(own))] if len(own) and max(own) >= _LEGIBLE else "" for own in scores]
+    for above in (6, 3):
+        below = names[above:]
+        if 0 < len(below) < above and all(name in set(names[:above]) - {""} for name in below):
+            return len(below)
+    return 0
 
 
 def _named_as_given(
