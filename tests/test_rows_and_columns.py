@@ -9,12 +9,14 @@ from test_row_length import BEGIN, PER_S, lead
 from test_row_length import PX as SHEET_PX
 from test_row_length import page as leads_of_page
 
+from ecgtrace.layout.full_bars import with_full_bars
 from ecgtrace.layout.ladder import dark_as_traces, without_ladders
 from ecgtrace.layout.one_row import joined_by_lines, name_lines, pulse_lines
 from ecgtrace.layout.regions import find_regions
 from ecgtrace.layout.rows import Row, find_rows
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM
 from ecgtrace.page_reading.axis import column_origins, place_leads
+from ecgtrace.page_reading.calibrate import whole_pulses
 from ecgtrace.page_reading.row_length import stretch_to_length
 from ecgtrace.types import GridScale
 
@@ -186,3 +188,121 @@ def test_an_edge_with_a_logo_above_rows_with_names_is_no_row(zero_mm, end_mm, is
     planted.trace(10, end_mm, zero_mm, wave_mm=1.0)
     layout = find_regions(planted.maps(), planted.names)
     assert layout.name == ("5x1" if is_row else "4x1")
+
+
+def picture_of(maps) -> np.ndarray:
+    """Draw the ink of maps dark on light paper, at their own resolution."""
+    ink = np.max([maps.trace, maps.pulse, maps.bar], axis=0) > 0.5
+    return np.repeat(np.where(ink, 20, 250)[..., None], 3, axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("n_bars", [3, 1])
+def test_bars_through_all_rows_are_no_traces(n_bars):
+    """The maps take them for traces; no name was read."""
+    planted = Planted(height_mm=190)
+    for zero in (40, 70, 100):
+        planted.trace(10, 260, zero)
+    for zero in (140, 170):
+        planted.trace(10, 260, zero)
+    for k in range(1, n_bars + 1):
+        x = round((10 + 250 * k / (n_bars + 1)) * PX)
+        planted.parts["trace"][25 * PX : 115 * PX, x - 1 : x + 2] = 1
+        planted.offset[25 * PX : 115 * PX, x - 1 : x + 2] = 0
+    maps = planted.maps()
+    layout = find_regions(maps, [], dark=dark_as_traces(picture_of(maps), maps))
+    assert layout.name == f"3x{n_bars + 1}+2"
+    assert find_regions(maps, []).name != layout.name
+
+
+def test_lines_of_a_grid_and_beats_are_no_bars():
+    planted = Planted()
+    for zero in (40, 70, 100):
+        planted.trace(10, 260, zero)
+    maps = planted.maps()
+    rows = find_rows(maps)
+    ruled = np.zeros(maps.trace.shape, np.bool_)
+    ruled[:, :: 5 * PX] = True
+    assert with_full_bars(maps, rows, ruled) is maps
+    broad = np.zeros_like(ruled)
+    broad[:, 134 * PX : 137 * PX] = True
+    assert with_full_bars(maps, rows, broad) is maps
+    aside = np.zeros_like(ruled)
+    aside[:, 60 * PX : 60 * PX + 2] = True  # a fifth of the rows from their begin
+    assert with_full_bars(maps, rows, aside) is maps
+
+
+def test_a_grid_as_dark_as_paper_allows_is_left_out():
+    """Half as dark as traces it counts not; the threshold rises until it does not."""
+    planted = Planted()
+    planted.trace(10, 260, 40)
+    maps = planted.maps()
+    picture = np.full((*maps.trace.shape, 3), 250, np.uint8)
+    picture[:, ::2] = 80  # 0.74 of the darkness of the trace
+    picture[maps.trace > 0.5] = 20
+    dark = dark_as_traces(picture, maps)
+    assert dark.mean() < 0.1 and dark[maps.trace > 0.5].all()
+
+
+def pulse_at(planted: Planted, x_mm: float, zero_mm: float, high_mm: float, wide_mm: float = 5) -> None:
+    """Draw a pulse that the maps show in no part but its roof, as of a trace."""
+    top, left, right = (round(mm * PX) for mm in (zero_mm - high_mm, x_mm, x_mm + wide_mm))
+    for x in (left, right):
+        planted.parts["bar"][top : round(zero_mm * PX) + 1, x : x + 2] = 1
+    planted.parts["bar"][top : top + 2, left : right + 2] = 1
+
+
+@pytest.mark.parametrize("high_mm", [5, 10, 20])
+def test_pulses_are_found_by_their_form(high_mm):
+    """Beside the leads, whatever the maps take them for; no wave, no frame and nothing on a lead is one."""
+    planted = page()
+    for zero in (30, 60, 90):
+        pulse_at(planted, 3, zero, high_mm)
+    pulse_at(planted, 100, 92, 10)  # a wave of the third row
+    planted.parts["bar"][2 * PX : 3 * PX - 2, 2 * PX : 262 * PX] = 1  # a frame
+    planted.parts["bar"][2 * PX : 140 * PX, 262 * PX : 262 * PX + 2] = 1
+    maps = planted.maps()
+    dark = dark_as_traces(picture_of(maps), maps)
+    pulses = whole_pulses(maps, dark, find_regions(maps, planted.names).regions)
+    assert [round(one.base_y) for one in pulses] == [30, 60, 90]
+    for one in pulses:
+        assert (one.width, one.height) == pytest.approx((5, high_mm), abs=0.5)
+
+
+def test_strips_of_one_column_repeat_a_lead():
+    planted = Planted(height_mm=170)
+    for number, name in enumerate(("I", "II", "III", "II")):
+        planted.trace(10, 260, 30 + 35 * number)
+        planted.name(name, 13, 22 + 35 * number)
+    layout = find_regions(planted.maps(), planted.names)
+    assert layout.name == "3x1+1"
+    assert [(one.name, one.strip) for one in layout.regions] == [
+        ("I", False),
+        ("II", False),
+        ("III", False),
+        ("II", True),
+    ]
+
+
+def test_twelve_rows_have_their_names_in_order():
+    """Their names stand 7 mm below the row above, and 3 mm above their own; the first was not read."""
+    planted = Planted(height_mm=200)
+    for number, name in enumerate((*STANDARD[0], *STANDARD[1], *STANDARD[2], *STANDARD[3])):
+        planted.trace(20, 260, 20 + 13 * number, wave_mm=0.5)
+        if number:
+            planted.name(name, 23, 20 + 13 * number - 11.5)
+    assert [one.name for one in find_regions(planted.maps(), planted.names).regions][1:] == [
+        *STANDARD[0][1:],
+        *STANDARD[1],
+        *STANDARD[2],
+        *STANDARD[3],
+    ]
+
+
+def test_a_second_name_in_one_of_twelve_rows_makes_no_column():
+    planted = Planted(height_mm=200)
+    for number, name in enumerate((*STANDARD[0], *STANDARD[1], *STANDARD[2], *STANDARD[3])):
+        planted.trace(20, 260, 20 + 13 * number, wave_mm=0.5)
+        planted.name(name, 23, 16 + 13 * number)
+    planted.name("I", 120, 16)
+    planted.name("V1", 180, 29)
+    assert find_regions(planted.maps(), planted.names).name == "12x1"
