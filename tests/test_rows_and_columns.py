@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from test_layout import STANDARD, Planted, page
+from test_layout_repairs import six_by_two
 from test_row_length import BEGIN, PER_S, lead
 from test_row_length import PX as SHEET_PX
 from test_row_length import page as leads_of_page
@@ -73,9 +74,21 @@ def test_lines_are_told_by_names_and_pulses():
 
 
 def test_a_single_name_of_a_later_column_makes_no_strip():
-    """The last row's first name was not read."""
+    """The first names of the last rows were not read, and their second ones as those of leads above."""
+    planted = six_by_two(strips=0, unread=("aVL", "aVF", "V5", "V6"))
+    for number, name in ((4, "V3"), (5, "V2")):
+        planted.name(name, 138, 17 + 22 * number)
+    assert find_regions(planted.maps(), planted.names).name == "6x2"
+
+
+def test_a_row_whose_votes_part_is_one_row():
+    """Between 90 and 180 mm its ink votes for a zero line 14 mm lower, and a part of it for both."""
     planted = page(strip=False)
-    planted.names = [name for name in planted.names if name.name not in ("III", "aVF", "V3")]
+    planted.offset[40 * PX : 75 * PX, 90 * PX : 180 * PX] += 14
+    both = np.s_[61 * PX : 61 * PX + 2, 90 * PX : 110 * PX]
+    planted.parts["trace"][both] = 1
+    planted.offset[both] = 60 - np.arange(61 * PX, 61 * PX + 2)[:, None] / PX
+    assert len(find_rows(planted.maps())) == 4
     assert find_regions(planted.maps(), planted.names).name == "3x4"
 
 
