@@ -319,3 +319,25 @@ def test_a_second_name_in_one_of_twelve_rows_makes_no_column():
     planted.name("I", 120, 16)
     planted.name("V1", 180, 29)
     assert find_regions(planted.maps(), planted.names).name == "12x1"
+
+
+def test_a_bar_before_the_rows_begins_no_column():
+    """As the left side of pulses that touch each other; the names stand behind it, as those of any column."""
+    planted = Planted(height_mm=200)
+    for number, name in enumerate((*STANDARD[0], *STANDARD[1], *STANDARD[2], *STANDARD[3])):
+        planted.trace(30, 260, 20 + 13 * number, wave_mm=0.5)
+        planted.name(name, 33, 16 + 13 * number)
+    planted.parts["bar"][15 * PX : 165 * PX, 20 * PX : 20 * PX + 2] = 1
+    layout = find_regions(planted.maps(), planted.names)
+    assert layout.name == "12x1" and all(one.start >= 30 * PX - 1 for one in layout.regions)
+
+
+def test_pulses_that_touch_those_below_are_as_high_as_those_that_do_not():
+    planted = page(strip=False)
+    for zero in (30, 40.5, 60, 90, 100.5):  # the second and the last begin where the one above ends
+        pulse_at(planted, 3, zero, 10)
+    maps = planted.maps()
+    pulses = whole_pulses(maps, dark_as_traces(picture_of(maps), maps))
+    assert len(pulses) == 5
+    assert [one.height for one in pulses] == pytest.approx([10] * 5, abs=0.5)
+    assert [one.base_y for one in pulses] == pytest.approx([30, 40.5, 60, 90, 100.5], abs=0.75)

@@ -14,6 +14,7 @@ _CERTAIN = 0.5  # of the rows show a break: of three, one alone has a wave that 
 _SEVERAL = 0.3  # of the rows that have a name, of which strips have one
 _USUAL = (6, 4, 3)  # rows of several columns that stand over strips
 _CLEAR = 0.8  # of them show a break that no name tells
+_SHORTEST_MM = 15.0  # of a column
 _BEFORE_MM = 2.0  # of the first begin a name that hides others may reach
 _NEAR_EQUAL_MM = 5.0  # how far names may stand from where those of the other columns stand
 
@@ -46,7 +47,9 @@ def find_breaks(
     if len(several) < _SEVERAL * sum(map(bool, named)):  # a word, or a wave, that was taken for a name
         several = []
     if not several:
-        found = _without_names(signs, per_mm)
+        begin, end = np.median(spans, axis=0)
+        least = _SHORTEST_MM * per_mm  # nearer to the ends stand pulses and frames
+        found = [one for one in _without_names(signs, per_mm) if begin + least < one.x < end - least]
         first = found[0].x - COLUMN_MM * per_mm if found else np.inf
         if any(named) and not any(name.x > first for own in named for name in own):
             return [], [], []  # all names stand in one column: there is one, whatever bars there are

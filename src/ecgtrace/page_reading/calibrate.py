@@ -34,6 +34,7 @@ _LEG_MM, _WHOLE = 4.0, 0.9  # of a leg, that must be inked: pulses of 5 mm/mV ar
 _ROOF_MM, _WIDEST_MM = 1.0, 11.0  # thickness and width of a roof: 0.2 s at 50 mm/s are 10 mm
 _BARE = 0.1  # of what lies over a roof, and within
 _THICK_PX = 4  # of the maps, of a leg
+_BELOW_MM, _LOW = 1.5, 20  # pulses stand one below the other; percentile of their heights
 _THICK_MM = 0.5  # of a line: what is thicker on the maps is a full block
 
 
@@ -86,7 +87,8 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
     Returns
     -------
     list of Pulse
-        In mm. Of pulses that touch those below, the height goes as far as the legs do.
+        In mm. Legs of pulses that touch those below go on: of pulses that stand one below the other, the
+        lowest fifth tells their height.
     """
     ink = ((np.maximum(maps.trace, maps.pulse) > _SURE) | dark).astype(np.uint8)
     leg = round(_LEG_MM * MAP_PX_PER_MM)
@@ -106,8 +108,9 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
             continue
         if not all(one[:leg].mean() >= _WHOLE for one in legs if len(one) >= leg) or len(legs[0]) < leg:
             continue
-        inside = ink[below + 1 : below + leg, left + _THICK_PX : right - _THICK_PX + 1]
-        above = ink[max(0, top - leg // 2) : max(0, top - 1), left : right + 1]
+        between = np.s_[left + _THICK_PX : right - _THICK_PX + 1]  # above, too, may stand legs
+        inside = ink[below + 1 : below + leg, between]
+        above = ink[max(0, top - leg // 2) : max(0, top - 1), between]
         if not inside.size or inside.mean() > _BARE or (above.size and above.mean() > _BARE):
             continue
         if min(one.sum() for one in legs) < leg:
@@ -122,7 +125,17 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
                 width=(right - left - height / 2) / MAP_PX_PER_MM,
             )
         )
-    return pulses
+    found = [_as_high_as_others(pulse, pulses) for pulse in pulses]
+    alike = [[one for one in found if abs(one.height / own.height - 1) <= _TOLERANCE] for own in found]
+    most = max(alike, key=len, default=[])
+    return most if 2 * len(most) > len(found) else found
+
+
+def _as_high_as_others(pulse: Pulse, pulses: Sequence[Pulse]) -> Pulse:
+    """Return a pulse as high as those are that stand above and below it."""
+    own = [one.height for one in pulses if abs(one.x - pulse.x) <= _BELOW_MM]
+    height = float(np.percentile(own, _LOW))
+    return replace(pulse, base_y=pulse.base_y - pulse.height + height, height=height)
 
 
 def to_zero_lines(pulses: Sequence[Pulse], zero_lines_mm: Sequence[float]) -> list[Pulse]:
