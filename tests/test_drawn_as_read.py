@@ -8,7 +8,7 @@ import pytest
 from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.errors import GridNotFoundError
 from ecgtrace.page_reading.build import page_reader
-from ecgtrace.page_reading.no_grid import PULSE
+from ecgtrace.page_reading.no_grid import STRETCHES
 from ecgtrace.page_reading.square_pulses import square_pulses
 from ecgtrace.pages.page_layouts import page_layout
 from ecgtrace.pages.page_plan import plan_page
@@ -63,7 +63,7 @@ def test_a_page_without_a_grid_has_the_scale_of_its_pulses(record, reader, turn_
     """And says so."""
     recording = reader(picture(record, without_grid(usual_page("1", DPI)), turn_deg))
     found = recording.calibration
-    assert found.scale_from == PULSE
+    assert found.scale_from in STRETCHES
     assert any("no grid confirms the scale" in doubt for doubt in recording.doubts)
     for scale in (found.per_mm_x, found.per_mm_y):
         assert scale == pytest.approx(DPI / 25.4, rel=0.012)

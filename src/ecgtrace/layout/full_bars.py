@@ -43,7 +43,7 @@ def with_full_bars(maps: PageMaps, rows: Sequence[Row], dark: NDArray[np.bool_])
         return maps
     ink = dark.astype(np.uint8)
     near = cv2.dilate(ink, np.ones((1, 3), np.uint8))  # a bar leans by a pixel
-    upright = cv2.morphologyEx(near, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
+    upright = cv2.morphologyEx(near, cv2.MORPH_OPEN, np.ones((length | 1, 1), np.uint8))
     labels, count = ndimage.label(upright)
     begin, end = (float(np.median([np.flatnonzero(row.inked)[k] for row in rows])) for k in (0, -1))
     bars = []

@@ -33,7 +33,7 @@ _SEVERAL = 3  # pulses; of two that differ none can be told to be whole
 _LEG_MM, _WHOLE = 4.0, 0.9  # of a leg, that must be inked: pulses of 5 mm/mV are 5 mm high
 _ROOF_MM, _WIDEST_MM = 1.0, 11.0  # thickness and width of a roof: 0.2 s at 50 mm/s are 10 mm
 _BARE = 0.1  # of what lies over a roof, and within
-_THICK_PX = 4  # of the maps, of a leg
+_THICK_PX, _LEG_GAP_PX = 4, 2  # of the maps: of a leg, and what may lack of it
 _BELOW_MM, _LOW = 1.5, 20  # pulses stand one below the other; percentile of their heights
 _THICK_MM = 0.5  # of a line: what is thicker on the maps is a full block
 
@@ -91,9 +91,9 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
         lowest fifth tells their height.
     """
     ink = ((np.maximum(maps.trace, maps.pulse) > _SURE) | dark).astype(np.uint8)
-    leg = round(_LEG_MM * MAP_PX_PER_MM)
+    leg, across = (round(mm * MAP_PX_PER_MM) | 1 for mm in (_LEG_MM, _LEAST_MM[0]))  # an even one would shift
     upright = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((leg, 1), np.uint8))
-    level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, round(_LEAST_MM[0] * MAP_PX_PER_MM)), np.uint8))
+    level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, across), np.uint8))
     labels, count = ndimage.label(level)
     pulses = []
     for rows, columns in ndimage.find_objects(labels, count):
@@ -113,9 +113,9 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
         above = ink[max(0, top - leg // 2) : max(0, top - 1), between]
         if not inside.size or inside.mean() > _BARE or (above.size and above.mean() > _BARE):
             continue
-        if min(one.sum() for one in legs) < leg:
+        ends = [_end_of_leg(one) for one in legs]
+        if min(ends) < leg:
             continue
-        ends = [int(np.argmin(one)) if not one.all() else len(one) for one in legs]
         pulses.append(
             Pulse(
                 x=left / MAP_PX_PER_MM,
@@ -129,6 +129,15 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
     alike = [[one for one in found if abs(one.height / own.height - 1) <= _TOLERANCE] for own in found]
     most = max(alike, key=len, default=[])
     return most if 2 * len(most) > len(found) else found
+
+
+def _end_of_leg(inked: NDArray[np.bool_]) -> int:
+    """Return how far ink goes on from the first px, but for gaps of a pixel or two."""
+    at = np.flatnonzero(inked)
+    if not len(at) or at[0] > _LEG_GAP_PX:
+        return 0
+    gaps = np.flatnonzero(np.diff(at) > _LEG_GAP_PX + 1)
+    return int(at[gaps[0] if len(gaps) else -1]) + 1
 
 
 def _as_high_as_others(pulse: Pulse, pulses: Sequence[Pulse]) -> Pulse:
