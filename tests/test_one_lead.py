@@ -7,6 +7,7 @@ import pytest
 
 from ecgtrace.crops.drawn_pages import page_signals
 from ecgtrace.digitization.rhythm import RowsRhythm, rows_rhythm
+from ecgtrace.layout.given import parse_layout
 from ecgtrace.layout.one_lead import sole_name
 from ecgtrace.layout.regions import LeadRegion, find_regions
 from ecgtrace.page_ink.maps import NAME_CLASSES, PageMaps
@@ -80,10 +81,10 @@ def maps_of(plan):
     return PageMaps(*ink, np.nan_to_num(found.row_offset_mm), heat, (size[0] / width, size[1] / height))
 
 
-def read(plan, lost=()):
+def read(plan, lost=(), layout=None, leads=()):
     """Read a page by its maps; each lead as it was drawn, less those rows that are lost."""
     maps = maps_of(plan)
-    layout = find_regions(maps, names_found(maps))
+    layout = find_regions(maps, names_found(maps), layout and parse_layout(layout), leads)
     leads = []
     for region in layout.regions:
         trace = plan.traces[region.row]
@@ -162,6 +163,19 @@ def test_what_beats_do_not_tell_stays_apart_and_is_said():
     found = read(drawn(FIBRILLATION, names="none", signal=noise))
     assert found.layout == "3x1"
     assert any("kept apart" in doubt for doubt in found.doubts)
+
+
+def test_rows_that_the_user_calls_one_lead_are_put_together():
+    """Their beats do not tell; a name that is given counts, one alone."""
+    plan = drawn(1.25, names="none")
+    assert len(read(plan).leads) == 3
+    found = read(plan, layout="rows3")
+    assert found.layout == "rows3" and [lead.name for lead in found.leads] == ["unknown_1"]
+    assert left_over_mv(found, plan) < 0.01
+    assert any("as given" in note for note in found.notes)
+    assert [lead.name for lead in read(plan, layout="rows3", leads=("II",)).leads] == ["II"]
+    many = read(plan, layout="rows3", leads=("II", "V1"))
+    assert any("shows one lead: II was taken" in doubt for doubt in many.doubts)
 
 
 def test_rows_between_which_time_is_missing_stay_apart():

@@ -97,7 +97,8 @@ class Digitizer:
             Of the paper, one of `reading.SPEEDS_MM_PER_S` and `reading.GAINS_MM_PER_MV`. By default pages
             say it themselves, and single leads are taken for 25 mm/s and 10 mm/mV.
         layout : str, optional
-            Of pages: rows x columns and strips, as "3x4+1". By default it is found.
+            Of pages: rows x columns and strips, as "3x4+1", or "rows4" for one lead over four rows. By
+            default it is found.
         leads : str or sequence of str, optional
             Of pages: the names of their leads, column by column from top to bottom, strips last, as
             "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6 II". By default they are read.

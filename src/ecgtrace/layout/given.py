@@ -15,12 +15,14 @@ import numpy as np
 from ecgtrace.errors import ConfigError
 from ecgtrace.layout.by_algebra import NONE, TEXT
 from ecgtrace.layout.columns import Break, RowSigns, shared_breaks
+from ecgtrace.layout.one_lead import rows_layout_name
 from ecgtrace.layout.rows import Row
 from ecgtrace.units import LEAD_CODES
 
 NOT_KNOWN = "?"
 OPTION = "option"  # where a name is from
 _PATTERN = re.compile(r"(\d{1,2})x(\d{1,2})(?:\+(\d))?", re.IGNORECASE)
+_ONE_LEAD = re.compile(r"rows(\d{1,2})", re.IGNORECASE)
 _MOST_ROWS, _MOST_COLUMNS = 16, 12  # twelve leads and three strips are the most that recorders print
 _NAMES = {name.lower(): name for name in LEAD_CODES}
 _LONG = 0.8  # of the shortest row kept: one left out and longer is no header and no edge of the paper
@@ -35,15 +37,20 @@ class GivenLayout:
     Attributes
     ----------
     rows, columns, strips : int
+    one_lead : bool
+        Each row goes on where the row above ended.
     """
 
     rows: int
     columns: int
     strips: int = 0
+    one_lead: bool = False
 
     @property
     def name(self) -> str:
-        """As `3x4+1`."""
+        """As `3x4+1`, or `rows4`."""
+        if self.one_lead:
+            return rows_layout_name(self.rows)
         return f"{self.rows}x{self.columns}" + (f"+{self.strips}" if self.strips else "")
 
     @property
@@ -68,14 +75,19 @@ def parse_layout(text: Any) -> GivenLayout:
     Examples
     --------
     >>> parse_layout("3x4+1")
-    GivenLayout(rows=3, columns=4, strips=1)
+    GivenLayout(rows=3, columns=4, strips=1, one_lead=False)
+    >>> parse_layout("rows4")
+    GivenLayout(rows=4, columns=1, strips=0, one_lead=True)
     """
+    one_lead = _ONE_LEAD.fullmatch(str(text).strip())
+    if one_lead and 1 < int(one_lead[1]) <= _MOST_ROWS:
+        return GivenLayout(int(one_lead[1]), 1, one_lead=True)
     found = _PATTERN.fullmatch(str(text).strip())
     rows, columns, strips = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
     if not (0 < rows <= _MOST_ROWS - strips and 0 < columns <= _MOST_COLUMNS):
         raise ConfigError(
             f"layout must be rows x columns and strips, such as 3x4+1, 6x2 or 12x1 (up to {_MOST_ROWS} rows, "
-            f"{_MOST_COLUMNS} columns), got {text}"
+            f"{_MOST_COLUMNS} columns), or rows4 for one lead over four rows, got {text}"
         )
     return GivenLayout(rows, columns, strips)
 

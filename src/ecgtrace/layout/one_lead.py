@@ -23,11 +23,14 @@ class SoleName:
     rows : tuple of int
         Those on which it was read well.
     n_rows : int
+    is_given : bool
+        The user says that each row goes on where the row above ended.
     """
 
     name: str
     rows: tuple[int, ...]
     n_rows: int
+    is_given: bool = False
 
     @property
     def on_all(self) -> bool:

@@ -197,6 +197,14 @@ def find_regions(
         doubts += [f"no trace in row {row + 1}, column {column + 1} of {given.name}" for row, column in empty]
         called = given.name
         strips = [region.row >= n_full for region in regions]
+        if given.one_lead:
+            read = sole_name([region.row for region in regions], scores)
+            called_lead = leads[0] if leads else "" if read is None else read.name
+            if len(leads) > 1:
+                doubts.append(
+                    f"leads= has {len(leads)} names, and {called} shows one lead: {called_lead} was taken"
+                )
+            sole, leads = SoleName(called_lead, (), given.rows, is_given=True), ()
     regions, by_order = _named(regions, scores, strips)
     if leads:
         regions, told, is_used = _named_as_given(regions, called, leads, given)

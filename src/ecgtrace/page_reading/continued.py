@@ -57,6 +57,7 @@ def join_rows(
     if sole.name.startswith("-"):
         lead = replace(lead, signal=replace(lead.signal, amplitude_mv=-lead.signal.amplitude_mv))
     told = f"all are {sole.name}" if sole.on_all else "their beats tell"
+    told = "as given" if sole.is_given else told
     alone = replace(
         layout,
         name=rows_layout_name(sole.n_rows),
@@ -67,6 +68,8 @@ def join_rows(
 
 
 def _is_one_lead(sole: SoleName, rhythm: RowsRhythm) -> bool:
+    if sole.is_given:
+        return True
     if sole.on_all:
         return not rhythm.together or (rhythm.alike and (rhythm.apart or rhythm.goes_on))
     return rhythm.apart and (sole.on_first or rhythm.goes_on)
