@@ -7,7 +7,8 @@ from test_page_reading import lead
 
 from ecgtrace.digitization.verdict import STRAIGHT
 from ecgtrace.layout.given import OPTION
-from ecgtrace.layout.regions import RasterLayout, are_strips, layout_name
+from ecgtrace.layout.regions import RasterLayout
+from ecgtrace.layout.strips import are_strips, layout_name
 from ecgtrace.page_reading.lines import without_lines
 
 

@@ -1,6 +1,5 @@
 """From maps to leads: which piece of which row is which lead."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -20,9 +19,9 @@ from ecgtrace.layout.one_row import joined_by_lines, name_lines, pulse_lines
 from ecgtrace.layout.orders import decide_names
 from ecgtrace.layout.real_rows import without_edges, without_lines, without_pieces
 from ecgtrace.layout.rows import Row, find_rows
-from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
+from ecgtrace.layout.strips import are_strips, layout_name, named_again
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
-from ecgtrace.units import LEADS
 
 _SHORTEST_MM = 8.0  # of a piece: 0.3 s
 _OWN_SIGN = 0.5  # a row breaks where a column begins if it shows this of a sign of its own
@@ -33,7 +32,6 @@ _HIDDEN_MM = 14.0  # a name that hides the begin of its trace is no wider
 _BARE_MM = 2.0  # of paper before the traces of a column
 _BARE = 0.1  # of its columns may have ink: a speck
 _PRINT, _MOSTLY = 0.4, 0.6  # likelihood of print, and its share of the hidden begin
-_LEGIBLE = 0.6  # of a name that tells a strip
 _WELL = 0.7  # share of a name that was read well (`layout.orders`)
 
 
@@ -185,7 +183,7 @@ def find_regions(
     if given is None:
         strips = are_strips([region.row for region in regions])
         if len(regions) == len(rows):
-            again = _named_again(scores)
+            again = named_again(scores)
             if again:
                 called, strips = (
                     f"{len(rows) - again}x1+{again}",
@@ -294,33 +292,6 @@ def _named(
     return named, naming.by_order
 
 
-def are_strips(rows: Sequence[int]) -> list[bool]:
-    """
-    Tell for each piece of a page, by the row that it is in, whether it is a rhythm strip.
-
-    Examples
-    --------
-    >>> are_strips([0, 0, 1, 1, 2])
-    [False, False, False, False, True]
-    """
-    counts = Counter(rows)
-    most = max(counts.values(), default=0)
-    full = [row for row in sorted(counts) if counts[row] == most]
-    if most == 1 and len(full) > len(LEADS):  # of one column, what comes after the twelfth row is a strip
-        full = full[: len(LEADS)]
-    return [row not in full for row in rows]
-
-
-def _named_again(scores: Sequence[Sequence[float]]) -> int:
-    """Count the last rows of one column that repeat leads of the three or six above them; 0: they do not."""
-    names = [NAME_CLASSES[int(np.argmax(own))] if len(own) and max(own) >= _LEGIBLE else "" for own in scores]
-    for above in (6, 3):
-        below = names[above:]
-        if 0 < len(below) < above and all(name in set(names[:above]) - {""} for name in below):
-            return len(below)
-    return 0
-
-
 def _named_as_given(
     regions: Sequence[LeadRegion], called: str, leads: Sequence[str], given: GivenLayout | None
 ) -> tuple[list[LeadRegion], str, bool]:
@@ -419,33 +390,3 @@ def _name_between(names: Sequence[FoundName], begin: float, stop: float, per_mm:
         if begin - 2 * COLUMN_MM * per_mm <= name.x <= min(stop, begin + 2 * COLUMN_MM * per_mm)
     ]
     return min(near, key=lambda name: abs(name.x - begin)) if near else None
-
-
-def layout_name(rows: Sequence[int]) -> str:
-    """
-    Return rows x columns, and `+` with the number of rows of one lead among rows of several.
-
-    Rows of different length otherwise are told one by one.
-
-    Parameters
-    ----------
-    rows : sequence of int
-        Of each piece of the page, the row that it is in.
-
-    Examples
-    --------
-    >>> layout_name([0, 0, 1, 1, 2]), layout_name([0, 1, 2]), layout_name([0, 0, 0, 1, 1, 2])
-    ('2x2+1', '3x1', '3,2,1')
-    >>> layout_name(range(13))
-    '12x1+1'
-    """
-    counts = [count for _, count in sorted(Counter(rows).items())]
-    if not counts:
-        return ""
-    most = max(counts)
-    if most == 1 and len(counts) > len(LEADS):  # what comes after the twelfth row is a strip
-        return f"{len(LEADS)}x1+{len(counts) - len(LEADS)}"
-    if set(counts) <= {most, 1}:
-        full = counts.count(most)
-        return f"{full}x{most}" + (f"+{len(counts) - full}" if full < len(counts) else "")
-    return ",".join(str(count) for count in counts)

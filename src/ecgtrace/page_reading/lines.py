@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from ecgtrace.digitization.verdict import STRAIGHT
 from ecgtrace.layout.given import OPTION
-from ecgtrace.layout.regions import RasterLayout, are_strips, layout_name
+from ecgtrace.layout.regions import RasterLayout
+from ecgtrace.layout.strips import are_strips, layout_name
 from ecgtrace.page_reading.lead import ReadLead
 
 

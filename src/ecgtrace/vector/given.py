@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ecgtrace.layout.given import NOT_KNOWN, OPTION, lead_at
-from ecgtrace.layout.regions import are_strips
+from ecgtrace.layout.strips import are_strips
 from ecgtrace.vector.page_choice import PageChoice
 from ecgtrace.vector.pieces import Piece
 

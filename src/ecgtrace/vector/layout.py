@@ -14,7 +14,7 @@ import numpy as np
 
 from ecgtrace.documents.source import Word
 from ecgtrace.layout.one_lead import rows_layout_name
-from ecgtrace.layout.regions import layout_name
+from ecgtrace.layout.strips import layout_name
 from ecgtrace.types import FloatArray
 from ecgtrace.vector.given import named_as_given
 from ecgtrace.vector.lines import Line, PageLines

@@ -8,7 +8,7 @@ from ecgtrace.documents.source import SourcePage, Vectors
 from ecgtrace.errors import NoTracesError, PageError
 from ecgtrace.layout.by_algebra import NONE, Trace, tell_names
 from ecgtrace.layout.given import OPTION, told_by
-from ecgtrace.layout.regions import are_strips
+from ecgtrace.layout.strips import are_strips
 from ecgtrace.recording import Box, Calibration, Check, RecordedLead, Recording, lead_order
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 from ecgtrace.vector import checks
