@@ -29,7 +29,7 @@ def page(*rows, straight=()):
 def test_a_border_is_left_out_and_the_layout_is_that_of_the_leads():
     names = [(name,) for name in "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6 II".split()]
     leads, layout = without_lines(*page(("",), *names, straight=(0,)))
-    assert layout.name == "13x1"  # the paper does not say that the last is a strip; its region does
+    assert layout.name == "12x1+1"  # what comes after the twelfth row is a strip
     assert [one.region.name for one in leads] == [name for (name,) in names]
     assert [one.region.strip for one in leads] == [False] * 12 + [True]
     assert [region.strip for region in layout.regions] == [False] * 12 + [True]
