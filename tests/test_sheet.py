@@ -270,7 +270,7 @@ def test_rows_and_columns_are_told_from_diagonals():
     assert abs(rays.turn_deg) < 1
 
 
-@pytest.mark.parametrize(("px_per_mm", "dash_mm"), [(8.7, 0.4), (10.0, 1.0)])
+@pytest.mark.parametrize(("px_per_mm", "dash_mm"), [(8.7, 0.4), (10.0, 1.0), (11.0, 1.0)])
 def test_dashed_lines_are_told_from_the_slanting_rows_of_their_dashes(px_per_mm, dash_mm):
     """Of the first, slanting rows of dashes looked stronger than the lines, and were no grid."""
     width, height = 2600, 1900
@@ -313,3 +313,18 @@ def test_even_lines_of_a_picture_that_may_be_a_part_of_a_page_are_a_doubt():
     """Lines 12 px apart: 87 mm of a page if they are 1 mm apart, 433 mm of paper if they are 5 mm apart."""
     sheet = find_sheet(np.tile(lead(), (4, 1, 1)))
     assert any("evenly ruled" in doubt and "else 87 mm" in doubt for doubt in sheet.doubts)
+
+
+@pytest.mark.parametrize("turn_deg", [0.0, 7.0, 30.0])
+def test_dots_are_told_from_their_slanting_rows(turn_deg):
+    """A dot at each millimetre: at 45 degrees rows of dots stand 0.7 mm apart. Pages may be turned so far."""
+    px_per_mm, height, width = 6.0, 700, 1600
+    image = np.full((height, width, 3), 250, np.uint8)
+    y, x = np.mgrid[0:height, 0:width]
+    turn = np.deg2rad(turn_deg)
+    along = (np.cos(turn) * x + np.sin(turn) * y) / px_per_mm
+    across = (np.cos(turn) * y - np.sin(turn) * x) / px_per_mm
+    image[(along % 1 < 0.25) & (across % 1 < 0.25)] = 150
+    found = find_sheet(image)
+    assert found.px_per_mm_x == pytest.approx(px_per_mm, rel=0.01)
+    assert abs(found.turn_deg) == pytest.approx(turn_deg, abs=0.3)

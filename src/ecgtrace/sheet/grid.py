@@ -16,7 +16,8 @@ _COARSE_PX = 1600  # long side from which on a picture is halved, or more: A4 ha
 _FINE_PX_PER_MM = 5.0  # below it, lines 1 mm apart are no longer seen sharp
 _READINGS = 3
 _SECOND_CHOICE = 0.8  # of the patches agree
-_NEARLY_UPRIGHT_DEG = 12.0  # as pages lie that were put on a scanner
+_NEARLY_UPRIGHT_DEG = 7.0  # as pages lie that were put on a scanner; rows of dashes slant by 11: 1 mm in 5
+_SPARSER = 1.01  # times as far apart, at least, are the lines of a lattice as its slanting rows
 _SAME = 0.1  # in the logarithm of a spacing
 _ROUNDS = 3
 _FULL_SIGNAL = 100.0
@@ -57,6 +58,17 @@ class Grid:
     small_lines: bool
     large_lines: bool
 
+    @property
+    def slant_deg(self) -> float:
+        """How far its lines are from upright and level, in [0, 45]."""
+        turn = float(np.degrees(np.arctan2(self.matrix[1, 0], self.matrix[0, 0]))) % 90
+        return min(turn, 90 - turn)
+
+    @property
+    def px_per_mm(self) -> float:
+        """Of the source, about; where the lines are seen straight on."""
+        return float(abs(np.linalg.det(self.matrix[:2, :2] / self.matrix[2, 2])) ** -0.5)
+
 
 def find_grid(image: NDArray[np.uint8], known_px_per_mm: float | None = None) -> Grid | None:
     """
@@ -80,11 +92,14 @@ def find_grid(image: NDArray[np.uint8], known_px_per_mm: float | None = None) ->
     spectra = spectra_of(ground.darkness)
     known = None if known_px_per_mm is None else known_px_per_mm / factor
     found = _along(find_rays(spectra), image, ground, spectra, known)
-    if found is not None:
+    if found is not None and found.slant_deg <= _NEARLY_UPRIGHT_DEG:
         return found
-    # Dashes stand on a lattice of their own, whose slanting rows may look stronger than its lines.
-    found = _along(find_rays(spectra, _NEARLY_UPRIGHT_DEG), image, ground, spectra, known)
-    return found if found is not None and found.agreeing > _SECOND_CHOICE else None
+    # Dots and dashes stand on a lattice of their own, whose slanting rows may look stronger than its lines.
+    # They are closer: of squares those at 45 degrees by the root of two.
+    upright = _along(find_rays(spectra, _NEARLY_UPRIGHT_DEG), image, ground, spectra, known)
+    if upright is None or upright.agreeing <= _SECOND_CHOICE or upright.slant_deg > _NEARLY_UPRIGHT_DEG:
+        return found
+    return upright if found is None or upright.px_per_mm > _SPARSER * found.px_per_mm else found
 
 
 def _along(
