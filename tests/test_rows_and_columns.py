@@ -17,9 +17,10 @@ from ecgtrace.layout.regions import find_regions
 from ecgtrace.layout.rows import Row, find_rows
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM
 from ecgtrace.page_reading.axis import column_origins, place_leads
-from ecgtrace.page_reading.calibrate import whole_pulses
+from ecgtrace.page_reading.calibrate import AT_LEAST, to_zero_lines, whole_pulses
 from ecgtrace.page_reading.row_length import stretch_to_length
 from ecgtrace.types import GridScale
+from ecgtrace.vector.lines import Pulse
 
 PX = round(MAP_PX_PER_MM)
 
@@ -343,3 +344,20 @@ def test_pulses_that_touch_those_below_are_as_high_as_those_that_do_not():
     assert len(pulses) == 5
     assert [one.height for one in pulses] == pytest.approx([10] * 5, abs=0.5)
     assert [one.base_y for one in pulses] == pytest.approx([30, 40.5, 60, 90, 100.5], abs=0.75)
+
+
+def test_a_name_that_was_misread_makes_no_strip():
+    """Of six rows below a header: the last is aVF, read as aVR, and not well."""
+    planted = Planted(height_mm=210)
+    planted.trace(60, 200, 12)
+    for number, name in enumerate(("I", "II", "III", "aVR", "aVL", "aVR")):
+        planted.trace(10, 260, 45 + 25 * number)
+        planted.name(name, 13, 37 + 25 * number, 0.85 if number == 5 else 1.0)
+    assert not any(one.strip for one in find_regions(planted.maps(), planted.names).regions)
+
+
+def test_legs_that_go_on_below_are_measured_to_the_zero_line_of_a_gain():
+    """A zero line lies 2.5 mm below the roof, too: no pulse whose legs are 23 mm long stands on it."""
+    pulses = [Pulse(x=18, end_x=23, base_y=123.4 + 17 * k, height=23.4, width=5) for k in range(2)]
+    zero_lines = [102.5, 120.0, 137.0]
+    assert [one.height for one in to_zero_lines(pulses, zero_lines, AT_LEAST)] == pytest.approx([20, 20])

@@ -8,7 +8,7 @@ import numpy as np
 from ecgtrace.page_ink.maps import NAME_CLASSES
 from ecgtrace.units import LEADS
 
-_LEGIBLE = 0.6  # of a name that tells a strip
+_LEGIBLE, _SURE = 0.6, 0.9  # of a name, and of one that tells a strip
 
 
 def are_strips(rows: Sequence[int]) -> list[bool]:
@@ -30,10 +30,12 @@ def are_strips(rows: Sequence[int]) -> list[bool]:
 
 def named_again(scores: Sequence[Sequence[float]]) -> int:
     """Count the last rows of one column that repeat leads of the three or six above them; 0: they do not."""
+    best = [max(own, default=0.0) for own in scores]
     names = [NAME_CLASSES[int(np.argmax(own))] if len(own) and max(own) >= _LEGIBLE else "" for own in scores]
     for above in (6, 3):
         below = names[above:]
-        if 0 < len(below) < above and all(name in set(names[:above]) - {""} for name in below):
+        is_sure = names[:above].count("") <= 1 and all(score >= _SURE for score in best[above:])
+        if is_sure and 0 < len(below) < above and all(name in set(names[:above]) - {""} for name in below):
             return len(below)
     return 0
 

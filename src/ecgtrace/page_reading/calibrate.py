@@ -34,6 +34,7 @@ _LEG_MM, _WHOLE = 4.0, 0.9  # of a leg, that must be inked: pulses of 5 mm/mV ar
 _ROOF_MM, _WIDEST_MM = 1.0, 11.0  # thickness and width of a roof: 0.2 s at 50 mm/s are 10 mm
 _BARE = 0.1  # of what lies over a roof, and within
 _THICK_PX, _LEG_GAP_PX = 4, 2  # of the maps: of a leg, and what may lack of it
+AT_LEAST = 0.4  # of the length of legs that go on in those of the pulses below is a pulse's own height
 _BELOW_MM, _LOW = 1.5, 20  # pulses stand one below the other; percentile of their heights
 _THICK_MM = 0.5  # of a line: what is thicker on the maps is a full block
 
@@ -147,7 +148,9 @@ def _as_high_as_others(pulse: Pulse, pulses: Sequence[Pulse]) -> Pulse:
     return replace(pulse, base_y=pulse.base_y - pulse.height + height, height=height)
 
 
-def to_zero_lines(pulses: Sequence[Pulse], zero_lines_mm: Sequence[float]) -> list[Pulse]:
+def to_zero_lines(
+    pulses: Sequence[Pulse], zero_lines_mm: Sequence[float], least_of_height: float = 0.0
+) -> list[Pulse]:
     """
     Measure pulses from their top to the zero line that they stand on, where this is a gain of recorders.
 
@@ -160,6 +163,8 @@ def to_zero_lines(pulses: Sequence[Pulse], zero_lines_mm: Sequence[float]) -> li
         In mm.
     zero_lines_mm : sequence of float
         Of the rows.
+    least_of_height : float, optional
+        Of its height as it was found, that much a pulse has at least: `AT_LEAST` for those of `whole_pulses`.
 
     Returns
     -------
@@ -173,6 +178,8 @@ def to_zero_lines(pulses: Sequence[Pulse], zero_lines_mm: Sequence[float]) -> li
         for pulse in pulses:
             top = pulse.base_y - pulse.height
             fits = [zero - top for zero in zero_lines_mm if abs(zero - top - gain) <= _ZERO_MM]
+            if gain < least_of_height * pulse.height:
+                continue
             if fits:
                 fitting.append(replace(pulse, height=min(fits, key=lambda height: abs(height - gain))))
         if len(fitting) > len(best):
@@ -200,6 +207,7 @@ def calibrate(
     given: PaperChoice,
     text: str = "",
     zero_lines_mm: Sequence[float] = (),
+    least_of_height: float = 0.0,
 ) -> Calibrated:
     """
     Decide on speed and gain, as on a page of vectors (`vector.calibration.find_calibration`).
@@ -214,6 +222,8 @@ def calibrate(
         What is printed on the page of speed and gain.
     zero_lines_mm : sequence of float, optional
         Of the rows.
+    least_of_height : float, optional
+        As of `to_zero_lines`.
 
     Returns
     -------
@@ -223,7 +233,7 @@ def calibrate(
     in_mm = PaperScale(1.0, 1.0, sheet.scale_from, confirmed=True)
     pulses = whole(pulses_mm)
     if len(pulses) < _SEVERAL or not all(_fits(pulse.height) for pulse in pulses):
-        pulses = to_zero_lines(pulses_mm, zero_lines_mm) or pulses
+        pulses = to_zero_lines(pulses_mm, zero_lines_mm, least_of_height) or pulses
     found, doubts, notes = find_calibration(in_mm, text, pulses, given, _TOLERANCE, _SPEEDS_MM_PER_S)
     return replace(found, per_mm_x=sheet.px_per_mm_x, per_mm_y=sheet.px_per_mm_y), doubts, notes
 

@@ -19,6 +19,7 @@ from ecgtrace.page_ink.names import FoundName, names_found
 from ecgtrace.page_ink.no_trace import without_what_is_none
 from ecgtrace.page_reading.axis import PlacedLead, place_leads
 from ecgtrace.page_reading.calibrate import (
+    AT_LEAST,
     Calibrated,
     at_double_speed,
     calibrate,
@@ -187,10 +188,12 @@ class PageReader:
             pulses = find_pulses(maps)
         with stage("page_text"):
             zero_lines_mm = [row.zero_y / MAP_PX_PER_MM for row in layout.rows]
-            measured = whole_pulses(maps, dark, layout.regions) or pulses
+            by_form = whole_pulses(maps, dark, layout.regions)
+            measured = by_form or pulses
             if not measured and layout.ladder is not None:
                 measured = [Pulse(*layout.ladder)]
-            calibrated = calibrate(sheet, measured, given, seen.page_print.scale_told, zero_lines_mm)
+            text, least = seen.page_print.scale_told, AT_LEAST if by_form else 0.0
+            calibrated = calibrate(sheet, measured, given, text, zero_lines_mm, least)
         with stage("page_ink"):
             refuse_mirrored(seen, partial(self._flipped, sheet))
         recording = self._recording(sheet, maps, layout, calibrated, pulses)
