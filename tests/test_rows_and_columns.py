@@ -340,7 +340,8 @@ def test_pulses_that_touch_those_below_are_as_high_as_those_that_do_not():
     for zero in (30, 40.5, 60, 90, 100.5):  # the second and the last begin where the one above ends
         pulse_at(planted, 3, zero, 10)
     maps = planted.maps()
-    pulses = whole_pulses(maps, dark_as_traces(picture_of(maps), maps))
+    leads = find_regions(maps, planted.names).regions
+    pulses = whole_pulses(maps, dark_as_traces(picture_of(maps), maps), leads)
     assert len(pulses) == 5
     assert [one.height for one in pulses] == pytest.approx([10] * 5, abs=0.5)
     assert [one.base_y for one in pulses] == pytest.approx([30, 40.5, 60, 90, 100.5], abs=0.75)
@@ -361,3 +362,17 @@ def test_legs_that_go_on_below_are_measured_to_the_zero_line_of_a_gain():
     pulses = [Pulse(x=18, end_x=23, base_y=123.4 + 17 * k, height=23.4, width=5) for k in range(2)]
     zero_lines = [102.5, 120.0, 137.0]
     assert [one.height for one in to_zero_lines(pulses, zero_lines, AT_LEAST)] == pytest.approx([20, 20])
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_cells_of_a_grid_are_no_pulses(is_open):
+    """They have a floor; where lines of the grid are lost, one here and there is open, but there are many."""
+    planted = page(strip=False)
+    for x in range(2, 8, 6) if not is_open else range(262, 268, 6):
+        for y in range(6, 140, 7 if is_open else 20):
+            pulse_at(planted, x, y + 5, 5)
+            if not is_open:
+                planted.parts["bar"][(y + 5) * PX : (y + 5) * PX + 2, x * PX : (x + 5) * PX + 2] = 1
+    maps = planted.maps()
+    leads = find_regions(maps, planted.names).regions
+    assert whole_pulses(maps, dark_as_traces(picture_of(maps), maps), leads) == []

@@ -33,6 +33,8 @@ _SEVERAL = 3  # pulses; of two that differ none can be told to be whole
 _LEG_MM, _WHOLE = 4.0, 0.9  # of a leg, that must be inked: pulses of 5 mm/mV are 5 mm high
 _ROOF_MM, _WIDEST_MM = 1.0, 11.0  # thickness and width of a roof: 0.2 s at 50 mm/s are 10 mm
 _BARE = 0.1  # of what lies over a roof, and within
+_MOST_OF_LEADS = 1.25  # pulses
+_FLOOR_PX = 3  # of the maps, about the end of the legs
 _THICK_PX, _LEG_GAP_PX = 4, 2  # of the maps: of a leg, and what may lack of it
 AT_LEAST = 0.4  # of the length of legs that go on in those of the pulses below is a pulse's own height
 _BELOW_MM, _LOW = 1.5, 20  # pulses stand one below the other; percentile of their heights
@@ -71,7 +73,7 @@ def find_pulses(maps: PageMaps) -> list[Pulse]:
     return pulses
 
 
-def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRegion] = ()) -> list[Pulse]:
+def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRegion]) -> list[Pulse]:
     """
     Find calibration pulses by their form: two legs under a flat roof, with bare paper over it and within.
 
@@ -82,8 +84,8 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
     maps : PageMaps
     dark : ndarray of bool, shape of the maps
         What of the picture is as dark as traces.
-    leads : sequence of LeadRegion, optional
-        In px of the maps; what lies on one is no pulse.
+    leads : sequence of LeadRegion
+        In px of the maps; what lies on one is no pulse, nor are there more pulses than leads.
 
     Returns
     -------
@@ -117,6 +119,9 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
         ends = [_end_of_leg(one) for one in legs]
         if min(ends) < leg:
             continue
+        floor = ink[below + min(ends) - _FLOOR_PX : below + min(ends) + _FLOOR_PX, between].any(axis=0)
+        if floor.mean() > _SURE:  # a cell of the grid, or a box
+            continue
         pulses.append(
             Pulse(
                 x=left / MAP_PX_PER_MM,
@@ -126,6 +131,8 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
                 width=(right - left - height / 2) / MAP_PX_PER_MM,
             )
         )
+    if len(pulses) > _MOST_OF_LEADS * max(1, len(leads)):
+        return []  # what is more than one to a lead is the grid's
     found = [_as_high_as_others(pulse, pulses) for pulse in pulses]
     alike = [[one for one in found if abs(one.height / own.height - 1) <= _TOLERANCE] for own in found]
     most = max(alike, key=len, default=[])
