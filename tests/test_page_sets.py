@@ -230,7 +230,8 @@ def drawn():
 def test_drawn_pages_are_samples(drawn):
     """The truth of a sample is that of the page; each lead has boxes inside the picture, at its times."""
     for index, page in enumerate(drawn):
-        assert page.page_id == drawn.crop_id(index) and page.page.dpi is None
+        assert page.page_id == drawn.crop_id(index)
+        assert page.page.dpi in (None, page.dpi)  # stated where the paper shows no scale
         height, width = page.page.image.shape[:2]
         for name in page.names:
             truth = page.truth(name)
