@@ -106,3 +106,12 @@ def test_what_stands_alone_behind_a_trace_is_left_out(gap_mm, piece_mm, is_left_
     assert np.isfinite(found.row_px).sum() == len(trace) + (0 if is_left_out else len(piece))
     before = _without_specks(signal_with(np.concatenate([piece, gap, trace])), GridScale(8, 8, 1.0))
     assert before.start_px == 10 + (len(piece) + len(gap) if is_left_out else 0)
+
+
+def test_samples_that_are_not_known_at_the_ends_stay():
+    """Nothing stands alone: where the lead begins and ends is as it was."""
+    known = np.concatenate([np.full(30, False), np.full(400, True), np.full(20, False)])
+    signal = signal_with(known)
+    assert _without_specks(signal, GridScale(8, 8, 1.0)) is signal
+    nothing = signal_with(np.full(100, False))
+    assert _without_specks(nothing, GridScale(8, 8, 1.0)) is nothing

@@ -171,10 +171,12 @@ def test_a_column_ends_where_the_next_begins():
 def test_rows_of_ten_seconds_correct_the_scale_of_a_pulse(times):
     """Within a thousandth; rows of other lengths do not."""
     leads = leads_of_page(strip=True)
-    found = stretch_to_length(leads, SHEET_PX * times, PER_S * times)
+    found = stretch_to_length(leads, SHEET_PX * times, PER_S * times, 0.015)
     assert found == pytest.approx(1 / times, abs=0.001)
     short = [lead(number, 0, BEGIN, 0.0, 9.0) for number in range(3)]
-    assert stretch_to_length(short, SHEET_PX, PER_S) == 1.0
+    assert stretch_to_length(short, SHEET_PX, PER_S, 0.015) == 1.0
+    if times != 1:
+        assert stretch_to_length(leads, SHEET_PX * times, PER_S * times, 0.006) == 1.0  # farther than may be
 
 
 def test_a_lead_at_another_scale_keeps_its_place():

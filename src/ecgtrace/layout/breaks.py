@@ -94,14 +94,11 @@ def find_breaks(
 
 def _without_names(signs: Sequence[RowSigns], per_mm: float) -> list[Break]:
     """Find breaks that all rows show, or at least the uppermost: strips stand below, and have none."""
-    found = shared_breaks(signs, per_mm, ())
-    for rows in _USUAL if not found else ():
-        upper = shared_breaks(signs[:rows], per_mm, ()) if len(signs) > rows else []
-        found = [one for one in upper if one.evidence >= _CLEAR]
-        if found and len(found) == len(upper):
+    for count in (len(signs), *(rows for rows in _USUAL if rows < len(signs))):
+        found = shared_breaks(signs[:count], per_mm, ())
+        if found and (count == len(signs) or all(one.evidence >= _CLEAR for one in found)):
             return found
-        found = []
-    return found
+    return []
 
 
 def _first_begin(named: Sequence[Sequence[FoundName]], begins: Sequence[float], per_mm: float) -> float:

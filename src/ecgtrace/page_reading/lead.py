@@ -167,22 +167,19 @@ def read_lead(
 
 def _without_specks(signal: LeadSignal, scale: GridScale) -> LeadSignal:
     """Leave out what stands alone behind the end of a trace, or before its begin: a letter, a bar."""
-    known = np.isfinite(signal.amplitude_mv)
     per_sample_mm = signal.speed_mm_per_s / signal.fs_hz
-    pieces = [(low, high) for low, high in runs(known)]
-    while len(pieces) > 1:
-        (_, before), (low, high) = pieces[-2:]
-        if (low - before) * per_sample_mm < _ALONE_MM or (high - low) * per_sample_mm > _SPECK_MM:
-            break
-        pieces.pop()
-    while len(pieces) > 1:
-        (low, high), (after, _) = pieces[:2]
-        if (after - high) * per_sample_mm < _ALONE_MM or (high - low) * per_sample_mm > _SPECK_MM:
-            break
-        pieces.pop(0)
-    if not pieces or (pieces[0][0], pieces[-1][1]) == (0, len(known)):
+    pieces = runs(np.isfinite(signal.amplitude_mv))
+    is_speck = np.diff(pieces, axis=1).ravel() * per_sample_mm <= _SPECK_MM
+    is_apart = (pieces[1:, 0] - pieces[:-1, 1]) * per_sample_mm >= _ALONE_MM
+    low, high = 0, len(pieces)
+    while high - low > 1 and is_speck[high - 1] and is_apart[high - 2]:
+        high -= 1
+    while high - low > 1 and is_speck[low] and is_apart[low]:
+        low += 1
+    if high - low == len(pieces):
         return signal
-    first, last = pieces[0][0], pieces[-1][1]
+    first = int(pieces[low, 0]) if low else 0
+    last = int(pieces[high - 1, 1]) if high < len(pieces) else len(signal.amplitude_mv)
     per_sample_px = per_sample_mm * scale.px_per_mm_x
     start = signal.start_px + first * per_sample_px
     row = signal.row_px.copy()

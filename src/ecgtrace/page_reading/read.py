@@ -261,8 +261,8 @@ def _to_length(
     calibration, doubts, notes = calibrated
     assert calibration.speed_mm_per_s is not None
     per_s = sheet.px_per_mm_x * calibration.speed_mm_per_s
-    times = stretch_to_length(leads, sheet.px_per_mm_x, per_s)
-    if times == 1 or abs(times - 1) > STRETCHES[sheet.scale_from]:
+    times = stretch_to_length(leads, sheet.px_per_mm_x, per_s, STRETCHES[sheet.scale_from])
+    if times == 1:
         return leads, sheet, calibrated
     stretched = replace(sheet, px_per_mm_x=times * sheet.px_per_mm_x, px_per_mm_y=times * sheet.px_per_mm_y)
     calibration = replace(calibration, per_mm_x=stretched.px_per_mm_x, per_mm_y=stretched.px_per_mm_y)

@@ -16,7 +16,6 @@ _NO_GAP_MM = 0.25
 _HIDDEN_MM = 9.0  # a name of three large letters over the begin of a trace
 FOOT_MM = 4.0  # the foot of a pulse that was taken for the trace, or the other way round
 _GAP_MM = 26.0  # the widest between columns, for a name of four large letters
-_STRETCH = 0.015  # of a scale that a pulse tells, at the most
 _ALIKE_MM = 0.8  # from gaps as they were seen
 
 
@@ -85,22 +84,30 @@ def origins_by_length(
     return {column: origin + number * step for number, column in enumerate(columns)}
 
 
-def stretch_to_length(leads: Sequence[ReadLead], px_per_mm: float, per_s: float) -> float:
+def stretch_to_length(leads: Sequence[ReadLead], px_per_mm: float, per_s: float, most: float) -> float:
     """
     Return by what a scale is to be multiplied that rows are as long as recorders print them.
 
     A calibration pulse of 10 mm tells the scale within a hundredth, a row of 250 mm far better.
 
+    Parameters
+    ----------
+    leads : sequence of ReadLead
+    px_per_mm, per_s : float
+        Px to a mm and to a second, as far as they are known.
+    most : float
+        Share by which they may be off.
+
     Returns
     -------
     float
-        1 where no lead is so long within 1.5 %, or those that are differ.
+        1 where no lead is so long within `most`, or those that are differ.
     """
     whole = [lead for lead in leads if not lead.pulse_behind]  # its foot may be the row's
     lengths_px = np.array([lead.last_px(per_s) - lead.begin_px for lead in whole]) + _LAST_S * per_s
     lengths_mm = lengths_px / px_per_mm
     for length_mm in (ROW_MM, ROW_MM / 2, ROW_MM / 4):
-        times = lengths_mm[np.abs(lengths_mm / length_mm - 1) <= _STRETCH] / length_mm
+        times = lengths_mm[np.abs(lengths_mm / length_mm - 1) <= most] / length_mm
         if len(times) >= max(1, len(leads) / 3 if length_mm < ROW_MM else 1):
             middle = float(np.median(times))
             alike = np.abs(times - middle) * length_mm <= _ALIKE_MM
