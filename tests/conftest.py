@@ -52,7 +52,16 @@ def quick_reproduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder.parent / "resumed.txt").open("wb") as log:
         done = subprocess.run(command, stdout=log, stderr=log, cwd=folder.parent, check=False)
     assert done.returncode == 0, (folder.parent / "resumed.txt").read_text()
+    for checkpoint in folder.glob("unet_*/*.ckpt"):
+        checkpoint.unlink()  # 2 GB, and pytest keeps folders until all tests are done
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one long reproduction in one process, or each process makes its own."""
+    for item in items:
+        if "quick_reproduction" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("quick_reproduction"))
 
 
 @pytest.fixture(autouse=True)

@@ -123,14 +123,14 @@ def fits(
         groups, group = np.unique(where >= 0, axis=0, return_inverse=True)
         for k, inside in enumerate(groups):
             own = np.flatnonzero(group.ravel() == k)
-            outside, rank = _outside(tuple(name for name, is_in in zip(names, inside, strict=True) if is_in))
+            beyond, rank = outside(tuple(name for name, is_in in zip(names, inside, strict=True) if is_in))
             claimed = int(inside.sum()) - rank
             if not claimed:
                 continue
             at = where[own][:, inside]
             covariance = window.covariance[at[:, :, None], at[:, None, :]]
             relations[own] += claimed
-            left[own] += window.n * np.maximum((covariance * outside).sum(axis=(1, 2)), 0.0)
+            left[own] += window.n * np.maximum((covariance * beyond).sum(axis=(1, 2)), 0.0)
             weight[own] += window.n * claimed
             power[own] += window.n * np.trace(covariance, axis1=1, axis2=2)
             counted[own] += window.n * inside.sum()
@@ -140,7 +140,7 @@ def fits(
 
 
 @cache
-def _outside(names: tuple[str, ...]) -> tuple[NDArray[np.float64], int]:
+def outside(names: tuple[str, ...]) -> tuple[NDArray[np.float64], int]:
     """Return the projection of so named leads onto what no heart makes, and the rank of what one does."""
     weights = np.array([LIMB[name] for name in names]).reshape(-1, 2)
     return np.eye(len(names)) - weights @ np.linalg.pinv(weights), int(np.linalg.matrix_rank(weights))

@@ -127,7 +127,7 @@ def shared_breaks(signs: Sequence[RowSigns], per_mm: float, expected: Sequence[f
     """
     if not signs:
         return []
-    shared = _shared(signs, per_mm)
+    shared = shared_signs(signs, per_mm)
     exact = gaussian_filter1d(np.mean([one.bar + one.gap + one.jump for one in signs], axis=0), 0.25 * per_mm)
     told = np.mean([np.maximum(one.bar, one.gap) for one in signs], axis=0)
     if len(expected):
@@ -172,7 +172,7 @@ def shared_lead_in(signs: Sequence[RowSigns], per_mm: float, names: Sequence[flo
     return float(tried[int(np.argmax(score))]) if score.any() else seems
 
 
-def _shared(signs: Sequence[RowSigns], per_mm: float) -> FloatArray:
+def shared_signs(signs: Sequence[RowSigns], per_mm: float) -> FloatArray:
     """Return the share of the rows that show a sign, by column of the maps."""
     widened = np.stack([maximum_filter1d(one.all, _widened(per_mm)) for one in signs])
     return np.asarray(gaussian_filter1d(widened.mean(axis=0), 0.25 * per_mm))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.layout.breaks import COLUMN_MM, find_breaks
+from ecgtrace.layout.column_sums import columns_by_sums
 from ecgtrace.layout.columns import Break, RowSigns, signs_of
 from ecgtrace.layout.full_bars import with_full_bars
 from ecgtrace.layout.full_rows import with_full_rows, with_unnamed
@@ -16,7 +17,7 @@ from ecgtrace.layout.ladder import Uppermost, without_ladders
 from ecgtrace.layout.names import names_of_rows, with_left_edges, without_strokes
 from ecgtrace.layout.one_lead import SoleName, sole_name
 from ecgtrace.layout.one_row import joined_by_lines, name_lines, pulse_lines
-from ecgtrace.layout.orders import decide_names
+from ecgtrace.layout.orders import ORDERS, decide_names
 from ecgtrace.layout.real_rows import without_edges, without_lines, without_pieces
 from ecgtrace.layout.rows import Row, find_rows
 from ecgtrace.layout.strips import are_strips, layout_name, named_again
@@ -159,12 +160,22 @@ def find_regions(
     breaks, *told_of_breaks = find_breaks(named[:n_full], signs[:n_full], spans[:n_full], per_mm)
     breaks = with_unnamed(breaks, named[:n_full], signs[:n_full], spans[:n_full], per_mm)
     several = any(len(own) > 1 for own in named)  # names tell how many leads a row has
+    sums = None
+    if given is None and (sum(len(own) > 1 for own in named), len(breaks) + 1) not in ORDERS:
+        sums = columns_by_sums(rows, signs, spans, breaks, per_mm)
+    if sums is not None:
+        left_out += rows[: sums.first]
+        rows, named = rows[sums.first :], named[sums.first :]
+        signs, spans = signs[sums.first :], spans[sums.first :]
+        breaks, *told_of_breaks = sums.breaks, sums.doubts, sums.notes
     if given is not None and not (several and len(breaks) == given.columns - 1):
         breaks, told = given_breaks(breaks, signs[:n_full], spans[:n_full], given.columns, per_mm)
         told_of_breaks = [[], [told] if told else []]
     doubts += told_of_breaks[0]
     notes += told_of_breaks[1]
-    if given is None:
+    if sums is not None:
+        shown = [[index < sums.n_rows] * len(breaks) for index in range(len(rows))]
+    elif given is None:
         shown = [_shown(*row, breaks, several) for row in zip(named, signs, strict=True)]
         shown = with_full_rows(shown, named) if several else shown
     else:

@@ -17,6 +17,11 @@ _HIDDEN_MM = 9.0  # a name of three large letters over the begin of a trace
 FOOT_MM = 4.0  # the foot of a pulse that was taken for the trace, or the other way round
 _GAP_MM = 26.0  # the widest between columns, for a name of four large letters
 _ALIKE_MM = 0.8  # from gaps as they were seen
+_BARE_MM = 1.0  # between columns of one row: names in gaps take more, what is lost at their ends less
+_ROWS, _ROWS_SHARE = (
+    3,
+    0.012,
+)  # rows of one length are no chance, where a pulse's width and height are rounded
 
 
 def origins_by_length(
@@ -104,15 +109,32 @@ def stretch_to_length(leads: Sequence[ReadLead], px_per_mm: float, per_s: float,
         1 where no lead is so long within `most`, or those that are differ.
     """
     whole = [lead for lead in leads if not lead.pulse_behind]  # its foot may be the row's
-    lengths_px = np.array([lead.last_px(per_s) - lead.begin_px for lead in whole]) + _LAST_S * per_s
-    lengths_mm = lengths_px / px_per_mm
-    for length_mm in (ROW_MM, ROW_MM / 2, ROW_MM / 4):
-        times = lengths_mm[np.abs(lengths_mm / length_mm - 1) <= most] / length_mm
-        if len(times) >= max(1, len(leads) / 3 if length_mm < ROW_MM else 1):
+    last_mm = _LAST_S * per_s / px_per_mm
+    rows_mm = last_mm + np.array(_rows_mm(leads, px_per_mm, per_s))
+    leads_mm = last_mm + np.array([lead.last_px(per_s) - lead.begin_px for lead in whole]) / px_per_mm
+    for lengths_mm, length_mm, share, least in (
+        (rows_mm, ROW_MM, max(most, _ROWS_SHARE), _ROWS),
+        (leads_mm, ROW_MM, most, 1),
+        (leads_mm, ROW_MM / 2, most, max(1, len(leads) / 3)),
+        (leads_mm, ROW_MM / 4, most, max(1, len(leads) / 3)),
+    ):
+        times = lengths_mm[np.abs(lengths_mm / length_mm - 1) <= share] / length_mm
+        if len(times) >= least:
             middle = float(np.median(times))
             alike = np.abs(times - middle) * length_mm <= _ALIKE_MM
             return float(times[alike].mean()) if alike.sum() > len(times) / 2 else 1.0
     return 1.0
+
+
+def _rows_mm(leads: Sequence[ReadLead], px_per_mm: float, per_s: float) -> list[float]:
+    """Return how long rows are that have no bare paper between their columns."""
+    lengths = []
+    for row in {lead.region.row for lead in leads}:
+        own = sorted((lead for lead in leads if lead.region.row == row), key=lambda lead: lead.region.column)
+        bare = [(after.begin_px - lead.last_px(per_s)) / px_per_mm for lead, after in pairwise(own)]
+        if max(bare, default=0.0) <= _BARE_MM and not own[-1].pulse_behind:
+            lengths.append((own[-1].last_px(per_s) - own[0].begin_px) / px_per_mm)
+    return lengths
 
 
 def _end_px(leads: Sequence[ReadLead], per_s: float, apart_px: float) -> float | None:

@@ -1,0 +1,253 @@
+"""
+Columns that neither names nor bars nor gaps tell: they end where the sums of their limb leads do.
+
+I + III = II holds as long as the first column goes on, aVR + aVL + aVF = 0 as long as the second does; at the
+end of a column both the sum and its level break. Columns without limb leads are as wide as the others.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, takewhile
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from ecgtrace.layout.algebra import LIMB, outside
+from ecgtrace.layout.columns import Break, RowSigns, shared_signs
+from ecgtrace.layout.orders import ORDERS
+from ecgtrace.layout.rows import Row
+from ecgtrace.types import FloatArray
+
+_BLUR_MM = 0.6  # the middle of a steep stroke's ink is no lead's amplitude
+_STEP_MM = 0.5
+_SHORTEST_MM = 20.0  # of a column: 0.8 s
+_FITS = 0.2  # of the traces' own rms may be left by a sum; right ones leave 0.04 to 0.14, by eye
+_PRICE = 0.1  # of the traces' power that a sum may leave before its column is better shorter
+_CLEAR = 0.6  # of the best's gain another order may reach
+_NEAR_MM, _BEAT_MM = 5.0, 20.0  # between two beats a sum tells no better where it ends
+_EQUAL_MM = 4.0  # ends of rows have a pulse's foot before them, or a speck behind
+# How much the gain of sums, and a mm between ends and columns, count beside the rows that show a break.
+_BY_GAIN, _BY_MM = 2.0, 0.05
+_LEAST_GAIN = 0.7  # of the best, by columns of one width
+_EVEN = (6, 4, 3)  # rows of several columns that stand over strips
+
+
+@dataclass(frozen=True)
+class Columns:
+    """
+    Columns of a page.
+
+    Attributes
+    ----------
+    first, n_rows : int
+        So many rows have them from this on; straight lines of the paper stand above, strips below.
+    breaks : list of Break
+        Where they begin, the first apart.
+    doubts, notes : list of str
+    """
+
+    first: int
+    n_rows: int
+    breaks: list[Break]
+    doubts: list[str]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Columns of an order that have sums: these, where they end, in steps, and what is gained by that."""
+
+    sums: tuple["_Sums", ...]
+    ends: tuple[int, ...]
+    gain: float
+
+    def gain_at(self, ends: NDArray[np.int_]) -> float:
+        """Return what is gained with other ends."""
+        edges = np.concatenate([[0], ends])
+        own = zip(self.sums, edges[:-1, None], edges[1:, None], strict=True)
+        return sum(float(one.gain(first, last)[0]) for one, first, last in own)
+
+
+class _Sums:
+    """What the sums of a column's leads leave of rows between any two places."""
+
+    def __init__(self, rows_mm: FloatArray, names: Sequence[str]):
+        at = [k for k, name in enumerate(names) if name in LIMB]
+        self.projection, rank = outside(tuple(names[k] for k in at))
+        self.n, self.claimed = len(at), len(at) - rank
+        x = rows_mm[at].T
+        self._sum = np.concatenate([np.zeros((1, self.n)), np.cumsum(x, axis=0)])
+        products = x[:, :, None] * x[:, None, :]
+        self._products = np.concatenate([np.zeros((1, self.n, self.n)), np.cumsum(products, axis=0)])
+
+    def gain(self, begin: NDArray[np.int_], end: NDArray[np.int_]) -> FloatArray:
+        """Return what is gained by a column there, in mm² times steps: negative where its sum fails."""
+        left, power = self._left(begin, end)
+        return _PRICE * power - left
+
+    def share(self, begin: int, end: int) -> float:
+        """Return the rms of what the sum leaves there as a share of a trace's own."""
+        left, power = self._left(np.array([begin]), np.array([end]))
+        return float(np.sqrt(left[0] / max(float(power[0]), 1e-9)))
+
+    def _left(self, begin: NDArray[np.int_], end: NDArray[np.int_]) -> tuple[FloatArray, FloatArray]:
+        """Return the energy that a sum leaves, and a trace's, less their means, in mm² times steps."""
+        total = self._sum[end] - self._sum[begin]
+        n = np.maximum(end - begin, 1)[..., None, None]
+        scatter = self._products[end] - self._products[begin] - total[..., :, None] * total[..., None, :] / n
+        left = np.maximum((scatter * self.projection).sum(axis=(-1, -2)), 0) / max(self.claimed, 1)
+        return left, np.trace(scatter, axis1=-2, axis2=-1) / max(self.n, 1)
+
+
+def columns_by_sums(
+    rows: Sequence[Row],
+    signs: Sequence[RowSigns],
+    spans: Sequence[tuple[float, float]],
+    breaks: Sequence[Break],
+    per_mm: float,
+) -> Columns | None:
+    """
+    Find where columns begin by the sums of the limb leads in usual orders.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        From the top; strips below.
+    signs : sequence of RowSigns
+        Of the same rows.
+    spans : sequence of (float, float)
+        Where they begin and end, in px of the maps.
+    breaks : sequence of Break
+        What else tells: each must be one of the columns'.
+    per_mm : float
+
+    Returns
+    -------
+    Columns or None
+        None where the sums of no order hold, those of two do, or `breaks` stand elsewhere.
+    """
+    for first in range(1 + len([*takewhile(lambda row: row.is_straight, rows)])):
+        found = _columns([row.line for row in rows[first:]], signs[first:], spans[first:], per_mm)
+        if found is not None:
+            reach = _NEAR_MM * per_mm
+            told = all(any(abs(one.x - own.x) <= reach for own in found.breaks) for one in breaks)
+            return replace(found, first=first) if told else None
+    return None
+
+
+def _columns(
+    lines: Sequence[FloatArray],
+    signs: Sequence[RowSigns],
+    spans: Sequence[tuple[float, float]],
+    per_mm: float,
+) -> Columns | None:
+    if len(lines) < min(_EVEN):
+        return None
+    begin, end = (float(x) for x in np.median(spans, axis=0))
+    step = _STEP_MM * per_mm
+    places = np.arange(begin, end, step)
+    if end - begin < 2 * _SHORTEST_MM * per_mm:
+        return None
+    rows_mm = np.stack([_line_mm(line, per_mm)[places.astype(int)] for line in lines])
+    fits = []
+    for count in dict.fromkeys((len(lines), *(n for n in _EVEN if n < len(lines)))):
+        for order in _orders(count):
+            fit = _fit(rows_mm[:count], order)
+            if fit is not None:
+                fits.append((fit, count, len(order)))
+    most = max((fit.gain for fit, *_ in fits), default=0.0)
+    fits = [one for one in fits if one[0].gain > _CLEAR * most]
+    if not fits:
+        return None
+    # The first leads of a column of six are those of one of three, too: more rows tell more.
+    best, count, columns = max(fits, key=lambda one: (one[1], one[0].gain))
+    for other, rows, form in fits:
+        apart = form != columns or max(np.abs(np.subtract(other.ends, best.ends))) > 1
+        if rows == count and other is not best and apart:
+            return None
+    shared = shared_signs(signs[:count], per_mm)
+    breaks = _equal(best, columns, (begin, end), shared, per_mm)
+    if breaks:
+        note = "columns were told by the sums of the limb leads, and are equal"
+        return Columns(0, count, breaks, [], [note])
+    if len(best.ends) < columns - 1:
+        return None
+    doubt = "columns were told by the sums of the limb leads alone: they may begin elsewhere"
+    breaks = [_likely(best, number, shared, begin, per_mm) for number in range(len(best.ends))]
+    return Columns(0, count, breaks, [doubt], [])
+
+
+def _line_mm(line: FloatArray, per_mm: float) -> FloatArray:
+    known = np.flatnonzero(np.isfinite(line))
+    filled = np.interp(np.arange(len(line)), known, line[known])
+    return np.asarray(-gaussian_filter1d(filled, _BLUR_MM * per_mm) / per_mm)
+
+
+def _orders(count: int) -> Iterator[tuple[tuple[str, ...], ...]]:
+    for (rows, columns), orders in ORDERS.items():
+        if rows == count and columns > 1:
+            yield from orders
+
+
+def _fit(rows_mm: FloatArray, order: Sequence[Sequence[str]]) -> _Fit | None:
+    """Return where the columns of an order end that gain most by its sums; None where these do not hold."""
+    sums = tuple(_Sums(rows_mm, names) for names in order[:2])
+    n, shortest = rows_mm.shape[1] - 1, round(_SHORTEST_MM / _STEP_MM)
+    ends = np.arange(shortest, n - shortest)
+    if not sums[0].claimed or not len(ends):
+        return None
+    gains = sums[0].gain(np.zeros_like(ends), ends)
+    if not sums[1].claimed:
+        sums, found = sums[:1], [int(ends[np.argmax(gains)])]
+    else:
+        first, second = np.meshgrid(ends, np.append(ends, n), indexing="ij")
+        more = sums[1].gain(np.minimum(first, second), second)
+        total = np.where(second - first >= shortest, gains[:, None] + more, -np.inf)
+        i, j = np.unravel_index(int(np.argmax(total)), total.shape)
+        found = [int(ends[i]), int(second[i, j])]
+    worst = max(one.share(*edges) for one, edges in zip(sums, pairwise([0, *found]), strict=True))
+    # What holds to the end of the rows has no column behind it.
+    if worst > _FITS or found[-1] == n or sums[0].share(0, n) <= _FITS:
+        return None
+    fit = _Fit(sums, tuple(found), 0.0)
+    return replace(fit, gain=fit.gain_at(np.array(found)))
+
+
+def _equal(
+    fit: _Fit, columns: int, span: tuple[float, float], shared: FloatArray, per_mm: float
+) -> list[Break]:
+    """Return the breaks between columns of one width that rows show best; empty where sums contradict."""
+    step, slack = _STEP_MM * per_mm, _EQUAL_MM * per_mm
+    usual = (span[1] - span[0]) / columns
+    best, score = [], -np.inf
+    for width in np.arange(usual - slack / 2, usual + slack / 2, 0.5):
+        for first in np.arange(span[0] + width - slack, span[0] + width + slack, 0.5):
+            breaks = first + width * np.arange(columns - 1)
+            before, behind = first - width - span[0], breaks[-1] + width - span[1]
+            if max(abs(before), abs(behind)) > slack:
+                continue
+            gain = fit.gain_at(np.rint((breaks[: len(fit.ends)] - span[0]) / step).astype(int)) / fit.gain
+            away_mm = (abs(before) + abs(behind)) / per_mm
+            seen = float(shared[np.rint(breaks).astype(int)].mean())
+            value = seen + _BY_GAIN * gain - _BY_MM * away_mm
+            if gain >= _LEAST_GAIN and value > score:
+                best, score = breaks.tolist(), value
+    return [Break(float(x), float(shared[round(x)])) for x in best]
+
+
+def _likely(fit: _Fit, number: int, shared: FloatArray, begin: float, per_mm: float) -> Break:
+    """Return where a column ends that may end anywhere between two beats, by what the rows show there."""
+    best, score = fit.ends[number], -np.inf
+    step = _STEP_MM * per_mm
+    for end in range(max(1, best - round(_BEAT_MM / _STEP_MM)), best + round(_NEAR_MM / _STEP_MM)):
+        ends = np.array(fit.ends)
+        ends[number] = end
+        if (np.diff(ends) <= 0).any() or begin + end * step >= len(shared):
+            continue
+        gain = fit.gain_at(ends) / fit.gain
+        value = float(shared[round(begin + end * step)]) + _BY_GAIN * gain
+        if gain >= _LEAST_GAIN and value > score:
+            best, score = end, value
+    x = begin + best * step
+    return Break(float(x), float(shared[round(x)]))
