@@ -228,7 +228,7 @@ def _equal(
             if max(abs(before), abs(behind)) > slack:
                 continue
             gain = fit.gain_at(np.rint((breaks[: len(fit.ends)] - span[0]) / step).astype(int)) / fit.gain
-            away_mm = (abs(before) + abs(behind)) / per_mm
+            away_mm = min(abs(before), abs(behind)) / per_mm  # one of the two may be no trace's end
             seen = float(shared[np.rint(breaks).astype(int)].mean())
             value = seen + _BY_GAIN * gain - _BY_MM * away_mm
             if gain >= _LEAST_GAIN and value > score:
