@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ecgtrace.page_reading.lead import ReadLead, on_axis
-from ecgtrace.page_reading.row_length import origins_by_length
+from ecgtrace.page_reading.row_length import FOOT_MM, origins_by_length
 from ecgtrace.types import LeadSignal
 
 _GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
@@ -118,6 +118,8 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
         end_s = (end - origins[before]) / per_s
         whole = whole_tenths(end_s)
         is_bare = begin - end > _GAP_MM * px_per_mm
+        if left and all(lead.pulse_behind for lead in left):
+            is_bare, whole = True, before_pulse(end_s, speed_mm_per_s)
         if whole is None and begin - end > _WIDE_MM * px_per_mm:
             whole = end_s
         origins[column] = begin - whole * per_s if is_bare and whole is not None else origins[before]
@@ -162,3 +164,20 @@ def whole_tenths(end_s: float) -> float | None:
     """
     whole = round(end_s * 10) / 10
     return whole if abs(whole - end_s) <= TENTH_S else None
+
+
+def before_pulse(end_s: float, speed_mm_per_s: float) -> float:
+    """
+    Return how long a column is behind which a pulse stands, whose foot may seem to be its trace's.
+
+    No time passes in a pulse. Recorders print halves of a second, or else tenths.
+
+    Examples
+    --------
+    >>> before_pulse(2.58, 25.0), before_pulse(2.49, 25.0), before_pulse(1.83, 25.0)
+    (2.5, 2.5, 1.8)
+    """
+    half = np.floor(2 * (end_s + TENTH_S)) / 2
+    if end_s - half <= FOOT_MM / speed_mm_per_s:
+        return float(half)
+    return float(np.floor(10 * (end_s + TENTH_S)) / 10)

@@ -18,10 +18,8 @@ FOOT_MM = 4.0  # the foot of a pulse that was taken for the trace, or the other 
 _GAP_MM = 26.0  # the widest between columns, for a name of four large letters
 _ALIKE_MM = 0.8  # from gaps as they were seen
 _BARE_MM = 1.0  # between columns of one row: names in gaps take more, what is lost at their ends less
-_ROWS, _ROWS_SHARE = (
-    3,
-    0.012,
-)  # rows of one length are no chance, where a pulse's width and height are rounded
+_ROWS = 3  # of one length are no chance
+_ROWS_SHARE = 0.016  # by which a pulse of few pixels, or of thick lines, may tell the scale wrong
 
 
 def origins_by_length(
