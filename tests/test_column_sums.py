@@ -98,7 +98,7 @@ def test_a_frame_above_is_no_row():
 def test_what_else_tells_must_agree():
     rows = rows_of(ORDERS[3, 4][0], [60] * 4)
     assert told(rows, [Break((BEGIN + 119) * PX, 0.4)]) is not None
-    assert told(rows, [Break((BEGIN + 90) * PX, 0.4)]) is None
+    assert told(rows, [Break((BEGIN + 90) * PX, 0.9)]) is None
 
 
 def test_a_page_without_names_is_cut_where_its_sums_end():

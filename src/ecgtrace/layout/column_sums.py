@@ -29,6 +29,8 @@ _NEAR_MM, _BEAT_MM = 5.0, 20.0  # between two beats a sum tells no better where 
 _EQUAL_MM = 4.0  # ends of rows have a pulse's foot before them, or a speck behind
 # How much the gain of sums, and a mm between ends and columns, count beside the rows that show a break.
 _BY_GAIN, _BY_MM = 2.0, 0.05
+_SEEN = 0.8  # of the rows show a break that no sum overrules
+_SHOWN, _UNEQUAL = 0.4, 0.3  # of the rows show a break that no sum tells, so far from the middle
 _LEAST_GAIN = 0.7  # of the best, by columns of one width
 _EVEN = (6, 4, 3)  # rows of several columns that stand over strips
 
@@ -119,19 +121,22 @@ def columns_by_sums(
     spans : sequence of (float, float)
         Where they begin and end, in px of the maps.
     breaks : sequence of Break
-        What else tells: each must be one of the columns'.
+        What else tells: each that most rows show must be one of the columns'.
     per_mm : float
 
     Returns
     -------
     Columns or None
-        None where the sums of no order hold, those of two do, or `breaks` stand elsewhere.
+        None where the sums of no order hold, those of two do, or clear breaks stand elsewhere.
     """
     for first in range(1 + len([*takewhile(lambda row: row.is_straight, rows)])):
         found = _columns([row.line for row in rows[first:]], signs[first:], spans[first:], per_mm)
         if found is not None:
             reach = _NEAR_MM * per_mm
-            told = all(any(abs(one.x - own.x) <= reach for own in found.breaks) for one in breaks)
+            told = all(
+                one.evidence < _SEEN or any(abs(one.x - own.x) <= reach for own in found.breaks)
+                for one in breaks
+            )
             return replace(found, first=first) if told else None
     return None
 
@@ -171,11 +176,13 @@ def _columns(
     if breaks:
         note = "columns were told by the sums of the limb leads, and are equal"
         return Columns(0, count, breaks, [], [note])
-    if len(best.ends) < columns - 1:
+    if len(best.ends) < columns - 2:
         return None
     doubt = "columns were told by the sums of the limb leads alone: they may begin elsewhere"
     breaks = [_likely(best, number, shared, begin, per_mm) for number in range(len(best.ends))]
-    return Columns(0, count, breaks, [doubt], [])
+    if len(breaks) < columns - 1:
+        breaks += _one_more(breaks, (begin, end), shared)
+    return Columns(0, count, breaks, [doubt], []) if len(breaks) == columns - 1 else None
 
 
 def _line_mm(line: FloatArray, per_mm: float) -> FloatArray:
@@ -251,3 +258,12 @@ def _likely(fit: _Fit, number: int, shared: FloatArray, begin: float, per_mm: fl
             best, score = end, value
     x = begin + best * step
     return Break(float(x), float(shared[round(x)]))
+
+
+def _one_more(breaks: Sequence[Break], span: tuple[float, float], shared: FloatArray) -> list[Break]:
+    """Return the end of the last column but one, which has no sum, where rows show one; or nothing."""
+    x = breaks[-1].x
+    rest = (span[1] - x) / 2  # the last two columns, not equal
+    low, high = round(x + (1 - _UNEQUAL) * rest), round(x + (1 + _UNEQUAL) * rest)
+    at = low + int(np.argmax(shared[low:high]))
+    return [Break(float(at), float(shared[at]))] if shared[at] >= _SHOWN else []

@@ -12,6 +12,7 @@ _CLEAR = 0.8  # of the rows show a break that no name tells
 _BREAK_MM = 1.0  # about it
 _EQUAL = 0.06  # of their width columns differ by the ends of traces
 _APART_MM = 20.0  # columns are at least 30 mm long
+_ONE_GAP_MM = 14.0  # the widest between columns, with a pulse in it
 
 
 def with_unnamed(
@@ -63,9 +64,24 @@ def with_unnamed(
         for found in shared_breaks([signs[index] for index in several], per_mm, ())
         if found.evidence >= _CLEAR and all(abs(found.x - x) > _APART_MM * per_mm for x in taken)
     ]
+    clear = _one_of_each(clear, breaks, per_mm)
     if not clear:
         clear = _middle_of_two(own, breaks)
     return sorted([*breaks, *clear], key=lambda found: found.x) if len(clear) == 1 else list(breaks)
+
+
+def _one_of_each(clear: Sequence[Break], breaks: Sequence[Break], per_mm: float) -> list[Break]:
+    """Return one break of those that stand close: a pulse in a gap parts it in two, alike in all columns."""
+    kept: list[Break] = []
+    step = float(np.median(np.diff([found.x for found in breaks]))) if len(breaks) > 1 else 0.0
+    for found in clear:
+        if kept and found.x - kept[-1].x <= _ONE_GAP_MM * per_mm:
+            # As far from its neighbour as the others are from each other.
+            away = [abs(abs(one.x - breaks[-1].x) / step - 1) if step else 0.0 for one in (kept[-1], found)]
+            kept[-1] = kept[-1] if away[0] <= away[1] else found
+        else:
+            kept.append(found)
+    return kept
 
 
 def _middle_of_two(spans: Sequence[tuple[float, float]], breaks: Sequence[Break]) -> list[Break]:
