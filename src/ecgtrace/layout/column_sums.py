@@ -21,6 +21,7 @@ from ecgtrace.types import FloatArray
 
 _BLUR_MM = 0.6  # the middle of a steep stroke's ink is no lead's amplitude
 _STEP_MM = 0.5
+_FIRST = round(5.0 / _STEP_MM)  # steps; before it may be the foot of a pulse
 _SHORTEST_MM = 20.0  # of a column: 0.8 s
 _FITS = 0.2  # of the traces' own rms may be left by a sum; right ones leave 0.04 to 0.14, by eye
 _PRICE = 0.1  # of the traces' power that a sum may leave before its column is better shorter
@@ -66,7 +67,7 @@ class _Fit:
 
     def gain_at(self, ends: NDArray[np.int_]) -> float:
         """Return what is gained with other ends."""
-        edges = np.concatenate([[0], ends])
+        edges = np.concatenate([[_FIRST], ends])
         own = zip(self.sums, edges[:-1, None], edges[1:, None], strict=True)
         return sum(float(one.gain(first, last)[0]) for one, first, last in own)
 
@@ -129,15 +130,12 @@ def columns_by_sums(
     Columns or None
         None where the sums of no order hold, those of two do, or clear breaks stand elsewhere.
     """
+    clear = [one for one in breaks if one.evidence >= _SEEN]
     for first in range(1 + len([*takewhile(lambda row: row.is_straight, rows)])):
-        found = _columns([row.line for row in rows[first:]], signs[first:], spans[first:], per_mm)
+        lines = [row.line for row in rows[first:]]
+        found = _columns(lines, signs[first:], spans[first:], clear, per_mm)
         if found is not None:
-            reach = _NEAR_MM * per_mm
-            told = all(
-                one.evidence < _SEEN or any(abs(one.x - own.x) <= reach for own in found.breaks)
-                for one in breaks
-            )
-            return replace(found, first=first) if told else None
+            return replace(found, first=first)
     return None
 
 
@@ -145,6 +143,7 @@ def _columns(
     lines: Sequence[FloatArray],
     signs: Sequence[RowSigns],
     spans: Sequence[tuple[float, float]],
+    clear: Sequence[Break],
     per_mm: float,
 ) -> Columns | None:
     if len(lines) < min(_EVEN):
@@ -173,16 +172,20 @@ def _columns(
             return None
     shared = shared_signs(signs[:count], per_mm)
     breaks = _equal(best, columns, (begin, end), shared, per_mm)
-    if breaks:
+    if breaks and _are_among(clear, breaks, per_mm):
         note = "columns were told by the sums of the limb leads, and are equal"
         return Columns(0, count, breaks, [], [note])
-    if len(best.ends) < columns - 2:
+    breaks = [_likely(best, number, clear, shared, begin, per_mm) for number in range(len(best.ends))]
+    breaks += _one_more(breaks, (begin, end), shared) if len(breaks) < columns - 1 else []
+    if len(breaks) < columns - 1 or not _are_among(clear, breaks, per_mm):
         return None
     doubt = "columns were told by the sums of the limb leads alone: they may begin elsewhere"
-    breaks = [_likely(best, number, shared, begin, per_mm) for number in range(len(best.ends))]
-    if len(breaks) < columns - 1:
-        breaks += _one_more(breaks, (begin, end), shared)
-    return Columns(0, count, breaks, [doubt], []) if len(breaks) == columns - 1 else None
+    return Columns(0, count, breaks, [doubt], [])
+
+
+def _are_among(clear: Sequence[Break], breaks: Sequence[Break], per_mm: float) -> bool:
+    """Tell whether breaks that rows show are among those that were told."""
+    return all(any(abs(one.x - own.x) <= _NEAR_MM * per_mm for own in breaks) for one in clear)
 
 
 def _line_mm(line: FloatArray, per_mm: float) -> FloatArray:
@@ -204,7 +207,7 @@ def _fit(rows_mm: FloatArray, order: Sequence[Sequence[str]]) -> _Fit | None:
     ends = np.arange(shortest, n - shortest)
     if not sums[0].claimed or not len(ends):
         return None
-    gains = sums[0].gain(np.zeros_like(ends), ends)
+    gains = sums[0].gain(np.full_like(ends, _FIRST), ends)
     if not sums[1].claimed:
         sums, found = sums[:1], [int(ends[np.argmax(gains)])]
     else:
@@ -213,9 +216,9 @@ def _fit(rows_mm: FloatArray, order: Sequence[Sequence[str]]) -> _Fit | None:
         total = np.where(second - first >= shortest, gains[:, None] + more, -np.inf)
         i, j = np.unravel_index(int(np.argmax(total)), total.shape)
         found = [int(ends[i]), int(second[i, j])]
-    worst = max(one.share(*edges) for one, edges in zip(sums, pairwise([0, *found]), strict=True))
+    worst = max(one.share(*edges) for one, edges in zip(sums, pairwise([_FIRST, *found]), strict=True))
     # What holds to the end of the rows has no column behind it.
-    if worst > _FITS or found[-1] == n or sums[0].share(0, n) <= _FITS:
+    if worst > _FITS or found[-1] == n or sums[0].share(_FIRST, n) <= _FITS:
         return None
     fit = _Fit(sums, tuple(found), 0.0)
     return replace(fit, gain=fit.gain_at(np.array(found)))
@@ -243,10 +246,15 @@ def _equal(
     return [Break(float(x), float(shared[round(x)])) for x in best]
 
 
-def _likely(fit: _Fit, number: int, shared: FloatArray, begin: float, per_mm: float) -> Break:
+def _likely(
+    fit: _Fit, number: int, clear: Sequence[Break], shared: FloatArray, begin: float, per_mm: float
+) -> Break:
     """Return where a column ends that may end anywhere between two beats, by what the rows show there."""
     best, score = fit.ends[number], -np.inf
     step = _STEP_MM * per_mm
+    for one in clear:
+        if -_BEAT_MM <= (one.x - begin - best * step) / per_mm <= _NEAR_MM:
+            return one
     for end in range(max(1, best - round(_BEAT_MM / _STEP_MM)), best + round(_NEAR_MM / _STEP_MM)):
         ends = np.array(fit.ends)
         ends[number] = end
