@@ -76,6 +76,35 @@ def test_a_rule_across_the_page_is_no_row(y_mm):
     assert y_mm == 4 or any("straight line" in note for note in layout.notes)  # one is the paper's edge
 
 
+@pytest.mark.parametrize(("flat", "n_rows"), [(0, 6), (3, 7), (6, 6)])
+def test_a_line_as_far_as_rows_are_apart_is_a_lead_between_rows_alone(flat, n_rows):
+    """Above or below rows that have names, a lead without waves would have one, too."""
+    planted = Planted(height_mm=190)
+    for row, name in enumerate((*STANDARD_LIMB, "V1")):
+        zero = 20 + 25 * row
+        planted.trace(10, 260, zero, wave_mm=0.0 if row == flat else 2.0)
+        if row != flat:
+            planted.name(name, 13, zero - 7)
+    assert len(regions(planted).rows) == n_rows
+
+
+@pytest.mark.parametrize("pulse_mm", [0.0, 5.0])
+def test_a_column_without_names_is_told_by_gaps_with_a_pulse_in_them(pulse_mm):
+    """Two gaps are one break."""
+    planted = Planted(width_mm=300)
+    for column, names in enumerate(STANDARD):
+        for row, name in enumerate(names):
+            begin, zero = 10 + 71 * column, 30 + 30 * row
+            planted.trace(begin, begin + 61, zero)
+            if column < 3:
+                planted.trace(begin + 63, begin + 63 + pulse_mm, zero, wave_mm=0.1)
+                planted.name(name, begin + 3, zero - 7)
+    layout = regions(planted)
+    assert layout.name == "3x4"
+    begins = [region.start / PX for region in layout.regions[:4]]
+    assert begins == pytest.approx([10, 81, 152, 223], abs=9)
+
+
 def test_a_lead_without_waves_that_has_a_name_is_one():
     """As of an electrode that fell off."""
     planted = page()

@@ -75,6 +75,21 @@ def test_rows_of_other_lengths_are_left_alone():
     assert column_origins(feet, PX, 25.0)[0] == BEGIN
 
 
+@pytest.mark.parametrize("foot_mm", [0.0, 1.0, 2.0, 3.5])
+def test_no_time_passes_in_a_pulse_between_columns(foot_mm):
+    """Columns of 2.5 s, 6 mm apart for a pulse, whose foot lengthens the trace before it."""
+    leads = []
+    for column in range(4):
+        begin = BEGIN + column * (2.5 * PER_S + 6 * PX)
+        length = 2.498 + (column < 3) * foot_mm * PX / PER_S
+        until = np.inf if column == 3 else begin + 2.5 * PER_S + 6 * PX
+        leads += [lead(row, column, begin, 2.5 * column, length, until) for row in range(3)]
+    leads = [replace(one, pulse_behind=one.region.column < 3) for one in leads]
+    origins = column_origins(leads, PX, 25.0)
+    for column in range(4):
+        assert origins[column] == pytest.approx(BEGIN + 6 * column * PX, abs=0.006 * PER_S)
+
+
 def test_without_a_strip_gaps_must_be_seen():
     """Rows of 10.3 s are no rows of ten seconds with gaps of 2.5 mm that nothing shows."""
     with_gaps = origins_by_length(page(2.5, strip=False), BEGIN, PX, PER_S)

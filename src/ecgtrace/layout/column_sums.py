@@ -23,7 +23,8 @@ _BLUR_MM = 0.6  # the middle of a steep stroke's ink is no lead's amplitude
 _STEP_MM = 0.5
 _FIRST = round(5.0 / _STEP_MM)  # steps; before it may be the foot of a pulse
 _SHORTEST_MM = 20.0  # of a column: 0.8 s
-_FITS = 0.2  # of the traces' own rms may be left by a sum; right ones leave 0.04 to 0.14, by eye
+_FITS = 0.25  # of the traces' own rms may be left by a sum; right ones leave 0.03 to 0.2, by eye
+_BROKEN, _TIMES = 0.35, 2.2  # of it is left behind their column, and times as much as in it
 _PRICE = 0.1  # of the traces' power that a sum may leave before its column is better shorter
 _CLEAR = 0.6  # of the best's gain another order may reach
 _NEAR_MM, _BEAT_MM = 5.0, 20.0  # between two beats a sum tells no better where it ends
@@ -217,8 +218,9 @@ def _fit(rows_mm: FloatArray, order: Sequence[Sequence[str]]) -> _Fit | None:
         i, j = np.unravel_index(int(np.argmax(total)), total.shape)
         found = [int(ends[i]), int(second[i, j])]
     worst = max(one.share(*edges) for one, edges in zip(sums, pairwise([_FIRST, *found]), strict=True))
-    # What holds to the end of the rows has no column behind it.
-    if worst > _FITS or found[-1] == n or sums[0].share(_FIRST, n) <= _FITS:
+    # What holds to the end of the rows, but for noise, has no column behind it.
+    least = max(_BROKEN, _TIMES * sums[0].share(_FIRST, found[0]))
+    if worst > _FITS or found[-1] == n or sums[0].share(found[0], n) < least:
         return None
     fit = _Fit(sums, tuple(found), 0.0)
     return replace(fit, gain=fit.gain_at(np.array(found)))

@@ -34,8 +34,8 @@ def without_lines(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list
     """
     Leave out straight lines: rules and frames of the paper.
 
-    A lead that shows no wave has a name of its own, which none of the other rows takes, or it is as long as
-    the others, and as far from them.
+    A lead that shows no wave has a name of its own, which none of the other rows takes; or it is as long as
+    the others, and as far from them, but not above or below all of them where these have names.
 
     Returns
     -------
@@ -46,13 +46,16 @@ def without_lines(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list
     if not waves or len(waves) == len(rows):
         return list(rows), []
     names = [name for name in names if name.name in LEADS and name.score >= _WELL]
-    taken = {id(name) for own in names_of_rows(names, waves, MAP_PX_PER_MM) for name in own}
+    of_each = names_of_rows(names, waves, MAP_PX_PER_MM)
+    taken = {id(name) for own in of_each for name in own}
+    all_named = np.mean([bool(own) for own in of_each]) >= _NAMED  # an outer lead would be named, too
+    inner = [waves[0].zero_y < row.zero_y < waves[-1].zero_y for row in rows]
     own = names_of_rows(names, rows, MAP_PX_PER_MM)
     of_waves = [name.x for name in names if id(name) in taken]
     named = [any(id(name) not in taken and _in_column(name.x, of_waves) for name in found) for found in own]
     keep = [
-        not row.is_straight or is_named or _in_line(row, waves)
-        for row, is_named in zip(rows, named, strict=True)
+        not row.is_straight or is_named or ((is_inner or not all_named) and _in_line(row, waves))
+        for row, is_named, is_inner in zip(rows, named, inner, strict=True)
     ]
     return (
         [row for row, kept in zip(rows, keep, strict=True) if kept],

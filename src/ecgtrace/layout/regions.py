@@ -161,7 +161,8 @@ def find_regions(
     breaks = with_unnamed(breaks, named[:n_full], signs[:n_full], spans[:n_full], per_mm)
     several = any(len(own) > 1 for own in named)  # names tell how many leads a row has
     sums = None
-    if given is None and (sum(len(own) > 1 for own in named), len(breaks) + 1) not in ORDERS:
+    in_one = not several and 2 * sum(map(bool, named)) >= len(named)  # names tell that there is one column
+    if given is None and not in_one and (sum(len(own) > 1 for own in named), len(breaks) + 1) not in ORDERS:
         sums = columns_by_sums(rows, signs, spans, breaks, per_mm)
     if sums is not None:
         left_out += rows[: sums.first]
