@@ -180,12 +180,16 @@ def test_rows_of_ten_seconds_correct_the_scale_of_a_pulse(times):
 def test_a_scale_is_corrected_farther_by_rows_alike_than_by_a_strip():
     """A pulse of a few pixels may tell it wrong by a hundredth; one row may be longer by a speck."""
     leads = leads_of_page(strip=True)
+    bare = np.zeros((400, 1200), np.bool_)
     for times in (0.99, 1.009):
-        found = stretch_to_length(leads, SHEET_PX * times, PER_S * times, 0.006)
+        found = stretch_to_length(leads, SHEET_PX * times, PER_S * times, 0.006, bare)
         assert found == pytest.approx(1 / times, abs=0.001)
+        foot = bare.copy()
+        foot[: round(2 * PX), : round(BEGIN / SHEET_PX / times * PX)] = True  # touches all begins
+        assert stretch_to_length(leads, SHEET_PX * times, PER_S * times, 0.006, foot) == 1.0
     strip = [lead for lead in leads if lead.region.row == 3]
-    assert strip and stretch_to_length(strip, SHEET_PX * 0.99, PER_S * 0.99, 0.006) == 1.0
-    assert stretch_to_length(leads, SHEET_PX * 0.975, PER_S * 0.975, 0.006) == 1.0
+    assert strip and stretch_to_length(strip, SHEET_PX * 0.99, PER_S * 0.99, 0.006, bare) == 1.0
+    assert stretch_to_length(leads, SHEET_PX * 0.975, PER_S * 0.975, 0.006, bare) == 1.0
 
 
 def test_a_lead_at_another_scale_keeps_its_place():

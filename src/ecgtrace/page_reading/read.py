@@ -218,7 +218,8 @@ class PageReader:
         if not leads:
             raise PageError("traces were found, but none could be read: " + "; ".join(lost))
         if sheet.scale_from in STRETCHES:
-            leads, sheet, calibrated = _to_length(leads, sheet, calibrated)
+            dark = dark_as_traces(sheet.image, maps)
+            leads, sheet, calibrated = _to_length(leads, sheet, calibrated, dark)
         unread_mm = [(y1 - y0) / sheet.px_per_mm_y for _, y0, _, y1 in unread_ink(maps, leads)]
         return assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
 
@@ -255,13 +256,13 @@ class PageReader:
 
 
 def _to_length(
-    leads: list[ReadLead], sheet: Sheet, calibrated: Calibrated
+    leads: list[ReadLead], sheet: Sheet, calibrated: Calibrated, dark: NDArray[np.bool_]
 ) -> tuple[list[ReadLead], Sheet, Calibrated]:
     """Stretch a scale that a pulse tells, so that rows are as long as recorders print them."""
     calibration, doubts, notes = calibrated
     assert calibration.speed_mm_per_s is not None
     per_s = sheet.px_per_mm_x * calibration.speed_mm_per_s
-    times = stretch_to_length(leads, sheet.px_per_mm_x, per_s, STRETCHES[sheet.scale_from])
+    times = stretch_to_length(leads, sheet.px_per_mm_x, per_s, STRETCHES[sheet.scale_from], dark)
     if times == 1:
         return leads, sheet, calibrated
     stretched = replace(sheet, px_per_mm_x=times * sheet.px_per_mm_x, px_per_mm_y=times * sheet.px_per_mm_y)

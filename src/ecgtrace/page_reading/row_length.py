@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ecgtrace.page_ink.maps import MAP_PX_PER_MM
 from ecgtrace.page_reading.lead import ReadLead
 
 ROW_MM = 250.0  # 10 s at 25 mm/s, 5 s at 50 mm/s
@@ -18,6 +20,9 @@ FOOT_MM = 4.0  # the foot of a pulse that was taken for the trace, or the other 
 _GAP_MM = 26.0  # the widest between columns, for a name of four large letters
 _ALIKE_MM = 0.8  # from gaps as they were seen
 _BARE_MM = 1.0  # between columns of one row: names in gaps take more, what is lost at their ends less
+_LEFT_MM = (1.0, 0.4)  # of a begin is bare, or the foot of a pulse
+_ABOVE_MM, _BELOW_MM = 6.0, 1.5
+_EDGE = 0.8  # of that height above is a pulse's falling edge
 _ROWS = 3  # of one length are no chance
 _ROWS_SHARE = 0.016  # by which a pulse of few pixels, or of thick lines, may tell the scale wrong
 
@@ -87,7 +92,13 @@ def origins_by_length(
     return {column: origin + number * step for number, column in enumerate(columns)}
 
 
-def stretch_to_length(leads: Sequence[ReadLead], px_per_mm: float, per_s: float, most: float) -> float:
+def stretch_to_length(
+    leads: Sequence[ReadLead],
+    px_per_mm: float,
+    per_s: float,
+    most: float,
+    dark: NDArray[np.bool_] | None = None,
+) -> float:
     """
     Return by what a scale is to be multiplied that rows are as long as recorders print them.
 
@@ -100,6 +111,9 @@ def stretch_to_length(leads: Sequence[ReadLead], px_per_mm: float, per_s: float,
         Px to a mm and to a second, as far as they are known.
     most : float
         Share by which they may be off.
+    dark : ndarray of bool, shape of the maps, optional
+        What is as dark as traces (`layout.ladder`). Where no ink touches their begins, as the foot of a pulse
+        does, three rows of one length tell more than `most`.
 
     Returns
     -------
@@ -108,7 +122,8 @@ def stretch_to_length(leads: Sequence[ReadLead], px_per_mm: float, per_s: float,
     """
     whole = [lead for lead in leads if not lead.pulse_behind]  # its foot may be the row's
     last_mm = _LAST_S * per_s / px_per_mm
-    rows_mm = last_mm + np.array(_rows_mm(leads, px_per_mm, per_s))
+    bare = [] if dark is None else [lead for lead in leads if _begins_bare(lead, px_per_mm, dark)]
+    rows_mm = last_mm + np.array(_rows_mm(leads, bare, px_per_mm, per_s))
     leads_mm = last_mm + np.array([lead.last_px(per_s) - lead.begin_px for lead in whole]) / px_per_mm
     for lengths_mm, length_mm, share, least in (
         (rows_mm, ROW_MM, max(most, _ROWS_SHARE), _ROWS),
@@ -124,13 +139,27 @@ def stretch_to_length(leads: Sequence[ReadLead], px_per_mm: float, per_s: float,
     return 1.0
 
 
-def _rows_mm(leads: Sequence[ReadLead], px_per_mm: float, per_s: float) -> list[float]:
-    """Return how long rows are that have no bare paper between their columns."""
+def _begins_bare(lead: ReadLead, px_per_mm: float, dark: NDArray[np.bool_]) -> bool:
+    """Tell whether bare paper is left of where a lead begins."""
+    per_px = MAP_PX_PER_MM / px_per_mm
+    x, y = lead.begin_px * per_px, lead.region.zero_y * per_px
+    left, right = (max(0, round(x - mm * MAP_PX_PER_MM)) for mm in _LEFT_MM)
+    top, bottom = (max(0, round(y + mm * MAP_PX_PER_MM)) for mm in (-_ABOVE_MM, _BELOW_MM))
+    edge = dark[top : round(y - MAP_PX_PER_MM), right : round(x + MAP_PX_PER_MM / 2)]
+    falls = edge.size > 0 and edge.mean(axis=0).max() > _EDGE
+    return right > left and not falls and not dark[top:bottom, left:right].any()
+
+
+def _rows_mm(
+    leads: Sequence[ReadLead], bare: Sequence[ReadLead], px_per_mm: float, per_s: float
+) -> list[float]:
+    """Return how long rows are that begin bare and have no bare paper between their columns."""
     lengths = []
     for row in {lead.region.row for lead in leads}:
         own = sorted((lead for lead in leads if lead.region.row == row), key=lambda lead: lead.region.column)
-        bare = [(after.begin_px - lead.last_px(per_s)) / px_per_mm for lead, after in pairwise(own)]
-        if max(bare, default=0.0) <= _BARE_MM and not own[-1].pulse_behind:
+        gaps = [(after.begin_px - lead.last_px(per_s)) / px_per_mm for lead, after in pairwise(own)]
+        begins = any(lead is own[0] for lead in bare)
+        if begins and max(gaps, default=0.0) <= _BARE_MM and not own[-1].pulse_behind:
             lengths.append((own[-1].last_px(per_s) - own[0].begin_px) / px_per_mm)
     return lengths
 

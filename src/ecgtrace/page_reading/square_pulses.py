@@ -15,6 +15,7 @@ _LEVEL = 0.4  # of two tops, of two feet
 _TOP = 0.9  # of the flat top is inked
 _INSIDE = 0.05  # of what lies between the strokes is inked: a wave that crosses, a speck
 _CLOSED = 0.5  # a box has a line at its bottom, too
+_BARE = 0.15  # covered no more
 _ALIKE = 0.08  # pulses of a page
 
 
@@ -91,12 +92,19 @@ def _pulse(
     roof_at = max(0, round(top - near))
     roof = covered[roof_at : top + round(thick) + near, x0 + w0 + 1 : x1 - 1].mean(axis=1)
     lowest = np.s_[bottom - 2 * near : bottom + near]
-    ends = [covered[lowest, x : x + w].max(axis=1).sum() for x, w in ((x0, w0), (x1, w1))]
+    ends = [_until_bare(covered[lowest, x : x + w].max(axis=1), near) for x, w in ((x0, w0), (x1, w1))]
     end = bottom - 2 * near + float(np.mean(ends)) - 0.5 - roof.sum() / 2
     height = end - (roof_at + _middle(roof))
     return Pulse(
         x=float(x0), end_x=float(x1 + w1), base_y=float(bottom - thick / 2), height=height, width=float(width)
     )
+
+
+def _until_bare(profile: FloatArray, near: int) -> float:
+    """Return how much is covered down to the first bare row below a stroke: another may stand close."""
+    profile = np.minimum(profile / max(float(np.median(profile[:near])), _BARE), 1)  # as dark as the stroke
+    bare = np.flatnonzero(profile[2 * near :] < _BARE)
+    return float(profile[: 2 * near + bare[0] + 1 if len(bare) else None].sum())
 
 
 def _middle(profile: FloatArray) -> float:
