@@ -10,7 +10,7 @@ from ecgtrace import cli
 @cli.one_line_errors
 def main(cfg: DictConfig) -> None:
     """Generate as configured."""
-    from ecgtrace.crops.export import main as generate  # slow to import: not before usage errors
+    from ecgtrace.datasets.export import main as generate  # slow to import: not before usage errors
 
     generate(cfg)
 

@@ -15,7 +15,7 @@ exit_codes: list[int] = []  # Hydra does not pass on what `main` returns
 @cli.one_line_errors
 def main(cfg: DictConfig) -> None:
     """Reproduce as configured."""
-    from ecgtrace.reproduction.pipeline import main as reproduce  # slow to import: not before usage errors
+    from ecgtrace.paper.pipeline import main as reproduce  # slow to import: not before usage errors
 
     exit_codes.append(reproduce(cfg, Path(__file__).resolve().parent))
 

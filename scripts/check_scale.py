@@ -6,8 +6,8 @@ Check the scale that is found against the true one, on many kinds of paper.
 Prints a line for each source: the share of crops whose scale is within 0.5 % and 1 % of the truth along both
 axes, wrong without a word (neither refused nor with a doubt), with a doubt, and refused; `list=1` names the
 crops that are wrong. Own crops are drawn from the sample records, `n` for each printer in conf/printer, with
-boxes that a hand cuts; DIR are folders as `crops.page_leads`, `crops.reference` read them, and one of single
-pictures (`cases`), of which those in `CASES` are asked for.
+boxes that a hand cuts; DIR are folders as `datasets.page_leads` and `datasets.reference` read them, and one of
+single pictures (`cases`), of which those in `CASES` are asked for.
 """
 
 import sys
@@ -23,15 +23,15 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from numpy.typing import NDArray
 
-from ecgtrace.crops.cut import BoxJitter, cut
-from ecgtrace.crops.drawn import Sheet
-from ecgtrace.crops.page_leads import PageLeads
-from ecgtrace.crops.reference import ReferenceCrops
+from ecgtrace.datasets.cut import BoxJitter, cut
+from ecgtrace.datasets.drawn import Sheet
+from ecgtrace.datasets.page_leads import PageLeads
+from ecgtrace.datasets.reference import ReferenceCrops
 from ecgtrace.digitization.scale import find_scale
+from ecgtrace.drawing.printers import StyleSource
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.errors import GridNotFoundError
 from ecgtrace.images import read_picture
-from ecgtrace.pages.printers import StyleSource
-from ecgtrace.pages.style import PageStyle
 from ecgtrace.records import SampleRecords
 from ecgtrace.types import GridScale
 

@@ -29,11 +29,11 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from numpy.typing import NDArray
 
-from ecgtrace.crops.drawn import Sheet as Layout
+from ecgtrace.datasets.drawn import Sheet as Layout
 from ecgtrace.documents.pdf import count_pages, draw, read_vectors
+from ecgtrace.drawing.render import draw as draw_page
 from ecgtrace.errors import EcgTraceError
 from ecgtrace.images import read_picture
-from ecgtrace.pages.render import draw as draw_page
 from ecgtrace.records import SampleRecords
 from ecgtrace.sheet import Sheet, find_sheet
 from ecgtrace.sheet.mapping import project

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ecgtrace.crops.whole_pages import PNG, WholePageSet
+from ecgtrace.datasets.whole_pages import PNG, WholePageSet
 from ecgtrace.records.sample import SampleRecords
 from ecgtrace.reporting import digitized_pages
 

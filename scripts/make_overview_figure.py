@@ -9,12 +9,12 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ecgtrace.crops.cut import crop_box, cut, overlap
-from ecgtrace.crops.drawn import Sheet
+from ecgtrace.datasets.cut import crop_box, cut, overlap
+from ecgtrace.datasets.drawn import Sheet
 from ecgtrace.digitization.proposed import ProposedDigitizer
-from ecgtrace.pages.degrade import Degradation
-from ecgtrace.pages.render import draw
-from ecgtrace.pages.style import PageStyle
+from ecgtrace.drawing.degrade import Degradation
+from ecgtrace.drawing.render import draw
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
 from ecgtrace.units import px_to_s

@@ -14,9 +14,9 @@ import time
 import numpy as np
 
 from ecgtrace import Digitizer
-from ecgtrace.crops.drawn import DrawnCrops, Sheet
-from ecgtrace.pages.degrade import Degradation
-from ecgtrace.pages.style import PageStyle
+from ecgtrace.datasets.drawn import DrawnCrops, Sheet
+from ecgtrace.drawing.degrade import Degradation
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.records import PtbXl
 from ecgtrace.records.sample import SampleRecords
 

@@ -8,10 +8,10 @@ import time
 
 import cv2
 
-from ecgtrace.crops.cut import cut
-from ecgtrace.crops.drawn import Sheet
-from ecgtrace.pages.degrade import Degradation
-from ecgtrace.pages.style import PageStyle
+from ecgtrace.datasets.cut import cut
+from ecgtrace.datasets.drawn import Sheet
+from ecgtrace.drawing.degrade import Degradation
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecgtrace.pages.page_pdf import pdf_page, ruled
+from ecgtrace.drawing.page_pdf import pdf_page, ruled
 from ecgtrace.records.sample import SampleRecords
 from ecgtrace.units import LEADS
 

@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 from ecgtrace.errors import DataError
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
 from ecgtrace.evaluation.rows import COLUMNS
-from ecgtrace.reproduction import ablation
-from ecgtrace.reproduction.artefact import Sources
+from ecgtrace.paper import ablation
+from ecgtrace.paper.artefact import Sources
 
 N_RECORDS, LEADS = 12, 3
 N = N_RECORDS * LEADS

@@ -15,7 +15,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from ecgtrace.crops.drawn import DrawnCrops
+from ecgtrace.datasets.drawn import DrawnCrops
 from ecgtrace.errors import EcgTraceError
 from ecgtrace.evaluation.arms import SharedNetwork
 from ecgtrace.evaluation.metrics import FAILED_R, FAILED_SNR_DB, score

@@ -439,7 +439,7 @@ CROPS = {
 @pytest.mark.parametrize("name", CROPS)
 def test_a_crop_whose_truth_is_broken(tmp_path, name):
     """The message of its row; the names of files stand under the folder of crops."""
-    folder_module = pytest.importorskip("ecgtrace.crops.folder")
+    folder_module = pytest.importorskip("ecgtrace.datasets.folder")
     told, _ = TABLES["Crops with their truth"][name]
     parts, _ = CROPS[name]
     for part in ("image", "mask-png", "signal-json"):

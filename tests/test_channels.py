@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from ecgtrace.crops.drawn import DrawnCrops, Sheet
-from ecgtrace.crops.windowed import WindowedCrops
+from ecgtrace.datasets.drawn import DrawnCrops, Sheet
+from ecgtrace.datasets.windowed import WindowedCrops
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.errors import ConfigError, DataError, WeightsError
-from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
 from ecgtrace.segmentation.unet import UNet

@@ -14,11 +14,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 
 from ecgtrace import cli
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.errors import ConfigError
 from ecgtrace.evaluation import runner
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
 from ecgtrace.evaluation.rows import COLUMNS
-from ecgtrace.pages.style import PageStyle
 from ecgtrace.studies import conditions
 from ecgtrace.studies import study as machinery
 from ecgtrace.studies.conditions import Condition

@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ecgtrace.pages.page_designer import PageDesigner
-from ecgtrace.pages.style import PageStyle
+from ecgtrace.drawing.page_designer import PageDesigner
+from ecgtrace.drawing.style import PageStyle
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from ecgtrace.crops.cut import crop_box, crossings, cut, overlap
-from ecgtrace.crops.drawn import DrawnCrops, Sheet
-from ecgtrace.crops.training import TrainingCrops, kind
-from ecgtrace.crops.windowed import WindowedCrops
+from ecgtrace.datasets.cut import crop_box, crossings, cut, overlap
+from ecgtrace.datasets.drawn import DrawnCrops, Sheet
+from ecgtrace.datasets.training import TrainingCrops, kind
+from ecgtrace.datasets.windowed import WindowedCrops
+from ecgtrace.drawing.degrade import Degradation
+from ecgtrace.drawing.layout import LAYOUTS, lay_out
+from ecgtrace.drawing.render import draw_parts, others_ink
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.errors import ConfigError
-from ecgtrace.pages.degrade import Degradation
-from ecgtrace.pages.layout import LAYOUTS, lay_out
-from ecgtrace.pages.render import draw_parts, others_ink
-from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
 from ecgtrace.segmentation.resize import resize_mask
 from ecgtrace.training.augment import AddVerticalLines, OverlaySignal, compose

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from ecgtrace.digitization.refined import RefinedDigitizer
+from ecgtrace.drawing.page_layouts import page_layout
+from ecgtrace.drawing.page_plan import plan_page
+from ecgtrace.drawing.page_render import Scan, draw_picture
+from ecgtrace.drawing.page_words import Text
+from ecgtrace.drawing.usual_page import usual_page
 from ecgtrace.errors import GridNotFoundError
 from ecgtrace.page_reading.build import page_reader
 from ecgtrace.page_reading.no_grid import STRETCHES
 from ecgtrace.page_reading.square_pulses import square_pulses
-from ecgtrace.pages.page_layouts import page_layout
-from ecgtrace.pages.page_plan import plan_page
-from ecgtrace.pages.page_render import Scan, draw_picture
-from ecgtrace.pages.page_words import Text
-from ecgtrace.pages.usual_page import usual_page
 from ecgtrace.records.sample import SampleRecords
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
 from ecgtrace.units import LEADS

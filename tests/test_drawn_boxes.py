@@ -7,12 +7,12 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from ecgtrace.crops.drawn import DrawnCrops, Sheet
+from ecgtrace.datasets.drawn import DrawnCrops, Sheet
+from ecgtrace.drawing.printers import MixedPrinters, Printer
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.errors import ConfigError
 from ecgtrace.evaluation.run import evaluate_many
 from ecgtrace.evaluation.runner import RunOptions
-from ecgtrace.pages.printers import MixedPrinters, Printer
-from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
 from ecgtrace.reporting import tables
 

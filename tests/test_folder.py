@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from ecgtrace.crops.folder import FolderCrops, FolderTraining
-from ecgtrace.crops.folder_files import read_mask, read_signal
-from ecgtrace.crops.index import COLUMNS, IndexRow, read_index, row_from_text, write_index
+from ecgtrace.datasets.folder import FolderCrops, FolderTraining
+from ecgtrace.datasets.folder_files import read_mask, read_signal
+from ecgtrace.datasets.index import COLUMNS, IndexRow, read_index, row_from_text, write_index
 from ecgtrace.errors import ConfigError, DataError
 from ecgtrace.evaluation.run import Evaluation, evaluate_many
 from ecgtrace.evaluation.runner import RunOptions

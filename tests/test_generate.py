@@ -13,24 +13,24 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 
-from ecgtrace.crops import crop_files, published_sets
-from ecgtrace.crops import export as exporting
-from ecgtrace.crops.crop_files import signal_json
-from ecgtrace.crops.cut import cut, overlap
-from ecgtrace.crops.drawn import DrawnCrops, Sheet
-from ecgtrace.crops.export import export, main
-from ecgtrace.crops.folder import FolderCrops, FolderTraining
-from ecgtrace.crops.index import read_index
-from ecgtrace.crops.page_list import Pages
-from ecgtrace.crops.published_sets import DetectionSet, DigitizationSet, OverlapSet, SegmentationSet
+from ecgtrace.datasets import crop_files, published_sets
+from ecgtrace.datasets import export as exporting
+from ecgtrace.datasets.crop_files import signal_json
+from ecgtrace.datasets.cut import cut, overlap
+from ecgtrace.datasets.drawn import DrawnCrops, Sheet
+from ecgtrace.datasets.export import export, main
+from ecgtrace.datasets.folder import FolderCrops, FolderTraining
+from ecgtrace.datasets.index import read_index
+from ecgtrace.datasets.page_list import Pages
+from ecgtrace.datasets.published_sets import DetectionSet, DigitizationSet, OverlapSet, SegmentationSet
+from ecgtrace.drawing.degrade import Degradation
+from ecgtrace.drawing.layout import lay_out, resample
+from ecgtrace.drawing.render import draw, traces_ink
+from ecgtrace.drawing.style import PageStyle
+from ecgtrace.drawing.yolo_labels import CLASSES
 from ecgtrace.errors import ConfigError, DataError
 from ecgtrace.evaluation.run import evaluate_many
 from ecgtrace.evaluation.runner import RunOptions
-from ecgtrace.pages.degrade import Degradation
-from ecgtrace.pages.layout import lay_out, resample
-from ecgtrace.pages.render import draw, traces_ink
-from ecgtrace.pages.style import PageStyle
-from ecgtrace.pages.yolo_labels import CLASSES
 from ecgtrace.records import SampleRecords
 from ecgtrace.types import Record
 from ecgtrace.units import LEADS

@@ -9,10 +9,10 @@ from omegaconf.errors import MissingMandatoryValue
 from test_records import CONF, planted_mv
 from wfdb_by_hand import write_record
 
-from ecgtrace.crops.drawn import DrawnCrops, Sheet
-from ecgtrace.crops.training import TrainingCrops
+from ecgtrace.datasets.drawn import DrawnCrops, Sheet
+from ecgtrace.datasets.training import TrainingCrops
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.errors import ConfigError, DataError
-from ecgtrace.pages.style import PageStyle
 from ecgtrace.records import Ludb
 from ecgtrace.units import LEADS
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from ecgtrace.crops.page_training import TrainingPage, TrainingPages
+from ecgtrace.datasets.page_training import TrainingPage, TrainingPages
+from ecgtrace.drawing.page_truth import NameBox, PageTargets
+from ecgtrace.drawing.printers import Printer
 from ecgtrace.errors import WeightsError
 from ecgtrace.page_ink.maps import NAME_CLASSES, PageMaps
 from ecgtrace.page_ink.name_net import NO_NAME, NameNet
 from ecgtrace.page_ink.name_reader import NameReader, load_name_network, save_name_weights
 from ecgtrace.page_ink.patches import PATCH_PX, cut_patches, words_on
-from ecgtrace.pages.page_truth import NameBox, PageTargets
-from ecgtrace.pages.printers import Printer
 from ecgtrace.records import SampleRecords
 from ecgtrace.training.name_patches import page_patches
 

@@ -5,8 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ecgtrace.crops.drawn_pages import page_signals
+from ecgtrace.datasets.drawn_pages import page_signals
 from ecgtrace.digitization.rhythm import RowsRhythm, rows_rhythm
+from ecgtrace.drawing.page_design import PageDesign
+from ecgtrace.drawing.page_layouts import page_layout
+from ecgtrace.drawing.page_plan import plan_page
+from ecgtrace.drawing.page_render import Scan
+from ecgtrace.drawing.page_truth import page_targets
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.layout.given import parse_layout
 from ecgtrace.layout.one_lead import sole_name
 from ecgtrace.layout.regions import LeadRegion, find_regions
@@ -16,12 +22,6 @@ from ecgtrace.page_reading.axis import PlacedLead
 from ecgtrace.page_reading.continued import _length_doubts, _row_times
 from ecgtrace.page_reading.lead import ReadLead, to_sheet
 from ecgtrace.page_reading.read import assemble
-from ecgtrace.pages.page_design import PageDesign
-from ecgtrace.pages.page_layouts import page_layout
-from ecgtrace.pages.page_plan import plan_page
-from ecgtrace.pages.page_render import Scan
-from ecgtrace.pages.page_truth import page_targets
-from ecgtrace.pages.style import PageStyle
 from ecgtrace.recording import Calibration
 from ecgtrace.sheet import Sheet
 from ecgtrace.sheet.mapping import PlaneMap

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from ecgtrace.drawing.page_truth import NAME_CLASSES as TAUGHT
+from ecgtrace.drawing.page_truth import TARGET_PX_PER_MM
 from ecgtrace.errors import ConfigError, WeightsError
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
 from ecgtrace.page_ink.names import names_found
 from ecgtrace.page_ink.network import PageNetwork, to_map_scale
 from ecgtrace.page_ink.unet import PageUNet, pad
 from ecgtrace.page_ink.weights import load_page_network, resolve, save_page_weights
-from ecgtrace.pages.page_truth import NAME_CLASSES as TAUGHT
-from ecgtrace.pages.page_truth import TARGET_PX_PER_MM
 from ecgtrace.training.page_losses import name_heat
 
 SMALL = (8, 8, 8, 8, 8)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from wfdb_by_hand import write_record
 
-from ecgtrace.crops.page_leads import PageLeads
-from ecgtrace.crops.reference import ReferenceCrops
+from ecgtrace.datasets.page_leads import PageLeads
+from ecgtrace.datasets.reference import ReferenceCrops
 from ecgtrace.errors import ConfigError, DataError
 from ecgtrace.evaluation.metrics import time0_error_ms
 from ecgtrace.records.wfdb_leads import read_page_truth

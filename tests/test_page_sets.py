@@ -248,7 +248,7 @@ def test_a_drawn_page_is_named_as_it_is_printed(drawn):
     """Over a layout of one lead in rows, and one whose aVR is printed upside down."""
     from dataclasses import replace
 
-    from ecgtrace.crops.drawn_pages import PageRegion
+    from ecgtrace.datasets.drawn_pages import PageRegion
 
     page = replace(
         drawn._pages[0], leads=("aVR",), names=("-aVR",), signals=np.ones((1, 9)), layout="rows3",

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ecgtrace.drawing.lettering import FONTS, print_text, text_box
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
 from ecgtrace.page_ink.names import FoundName
 from ecgtrace.page_reading.calibrate import calibrate
@@ -11,7 +12,6 @@ from ecgtrace.page_text.names import read_again
 from ecgtrace.page_text.page_print import PagePrint
 from ecgtrace.page_text.recognizer import TextRecognizer
 from ecgtrace.page_text.scale import scale_told
-from ecgtrace.pages.lettering import FONTS, print_text, text_box
 from ecgtrace.sheet import Sheet
 from ecgtrace.sheet.mapping import PlaneMap
 from ecgtrace.vector.calibration import AS_PRINTED

@@ -10,10 +10,10 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from ecgtrace import training
-from ecgtrace.crops.page_training import TrainingPage
+from ecgtrace.datasets.page_training import TrainingPage
+from ecgtrace.drawing.page_truth import NameBox, PageTargets
 from ecgtrace.errors import ConfigError
 from ecgtrace.page_ink.weights import load_page_network
-from ecgtrace.pages.page_truth import NameBox, PageTargets
 from ecgtrace.records import PackedRecords, SampleRecords
 from ecgtrace.records.packed import write_packed
 from ecgtrace.training.page_light import PageLight

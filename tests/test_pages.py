@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
+from ecgtrace.drawing.degrade import Degradation
+from ecgtrace.drawing.layout import LAYOUTS, lay_out, resample
+from ecgtrace.drawing.render import draw, draw_page, draw_parts, label_box, stroke_coverage, traces_ink
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.errors import ConfigError, DataError
-from ecgtrace.pages.degrade import Degradation
-from ecgtrace.pages.layout import LAYOUTS, lay_out, resample
-from ecgtrace.pages.render import draw, draw_page, draw_parts, label_box, stroke_coverage, traces_ink
-from ecgtrace.pages.style import PageStyle
 from ecgtrace.types import Record
 from ecgtrace.units import LEADS
 

@@ -15,11 +15,11 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from ecgtrace.errors import DataError
+from ecgtrace.paper import crop_axes, fig_epochs, fig_samples, fig_training, paper_figures
+from ecgtrace.paper.artefact import Sources
+from ecgtrace.paper.fig_training import ValidationIou
 from ecgtrace.records.sample import SampleRecords
 from ecgtrace.reporting import print_style
-from ecgtrace.reproduction import crop_axes, fig_epochs, fig_samples, fig_training, paper_figures
-from ecgtrace.reproduction.artefact import Sources
-from ecgtrace.reproduction.fig_training import ValidationIou
 from ecgtrace.segmentation.segmenter import NetworkSegmenter
 from ecgtrace.segmentation.unet import UNet
 from ecgtrace.segmentation.weights import WeightsCard, save_weights

@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 from ecgtrace.errors import DataError
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
 from ecgtrace.evaluation.rows import COLUMNS
-from ecgtrace.reproduction import paper_tables
-from ecgtrace.reproduction.artefact import Sources
-from ecgtrace.reproduction.fig_training import ValidationIou
+from ecgtrace.paper import paper_tables
+from ecgtrace.paper.artefact import Sources
+from ecgtrace.paper.fig_training import ValidationIou
 
 N_RECORDS, LEADS = 10, 4
 

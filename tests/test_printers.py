@@ -8,15 +8,15 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from ecgtrace.crops.cut import BoxJitter, crop_box, cut
-from ecgtrace.crops.training import TrainingCrops
+from ecgtrace.datasets.cut import BoxJitter, crop_box, cut
+from ecgtrace.datasets.training import TrainingCrops
+from ecgtrace.drawing.degrade import Degradation
+from ecgtrace.drawing.layout import lay_out
+from ecgtrace.drawing.lettering import FONTS, print_text, text_box
+from ecgtrace.drawing.printers import BLACK, Hue, MixedPrinters, Printer
+from ecgtrace.drawing.render import draw
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.errors import ConfigError
-from ecgtrace.pages.degrade import Degradation
-from ecgtrace.pages.layout import lay_out
-from ecgtrace.pages.lettering import FONTS, print_text, text_box
-from ecgtrace.pages.printers import BLACK, Hue, MixedPrinters, Printer
-from ecgtrace.pages.render import draw
-from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
 
 CONF = Path(__file__).resolve().parents[1] / "conf"

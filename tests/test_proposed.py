@@ -10,7 +10,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from ecgtrace.crops.drawn import DrawnCrops, Sheet
+from ecgtrace.datasets.drawn import DrawnCrops, Sheet
 from ecgtrace.digitization.ink_map import TrueMask
 from ecgtrace.digitization.proposed import (
     ProposedDigitizer,
@@ -19,9 +19,9 @@ from ecgtrace.digitization.proposed import (
     column_confidence,
     likely_ink,
 )
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.errors import ConfigError, GridNotFoundError, TraceNotFoundError
 from ecgtrace.images import read_image
-from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
 from ecgtrace.types import GridScale
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from ecgtrace.crops.drawn import DrawnCrops, Sheet
+from ecgtrace.datasets.drawn import DrawnCrops, Sheet
 from ecgtrace.digitization.confidence import FEATURES, Calibration
 from ecgtrace.digitization.ink_map import InkMap, TrueMask
 from ecgtrace.digitization.path_start import PathStart
 from ecgtrace.digitization.refined import RefinedDigitizer
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.errors import ConfigError, TraceNotFoundError
-from ecgtrace.pages.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
 
 

@@ -11,12 +11,11 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ecgtrace.errors import ConfigError
-from ecgtrace.reporting import pages
-from ecgtrace.reproduction import ablation, index, paper_tables, pipeline
-from ecgtrace.reproduction import runs as runs_module
-from ecgtrace.reproduction.artefact import Artefact, Claim
-from ecgtrace.reproduction.artefacts import ARTEFACTS
-from ecgtrace.reproduction.runs import (
+from ecgtrace.paper import ablation, index, paper_tables, pipeline
+from ecgtrace.paper import runs as runs_module
+from ecgtrace.paper.artefact import Artefact, Claim
+from ecgtrace.paper.artefacts import ARTEFACTS
+from ecgtrace.paper.runs import (
     Run,
     RunFailedError,
     State,
@@ -27,6 +26,7 @@ from ecgtrace.reproduction.runs import (
     progress,
     state,
 )
+from ecgtrace.reporting import pages
 
 ROOT = Path(__file__).resolve().parents[1]
 

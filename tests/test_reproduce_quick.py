@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ecgtrace.reproduction.artefacts import ARTEFACTS
+from ecgtrace.paper.artefacts import ARTEFACTS
 
 pytestmark = pytest.mark.slow
 

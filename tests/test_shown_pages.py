@@ -12,8 +12,8 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 from planted_pages import FS_HZ, as_3x4, heart, recording
 
-from ecgtrace.crops.export import export
-from ecgtrace.crops.whole_pages import WholePageSet
+from ecgtrace.datasets.export import export
+from ecgtrace.datasets.whole_pages import WholePageSet
 from ecgtrace.documents.read import read_page
 from ecgtrace.errors import ConfigError, DataError
 from ecgtrace.page_sets.folder import PageFolder

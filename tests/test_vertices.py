@@ -6,7 +6,7 @@ import pytest
 from ecgtrace.digitization.on_samples import OnSamples
 from ecgtrace.digitization.stroke import FitOptions, Stroke, fit_stroke, misfit
 from ecgtrace.digitization.vertices import Comb, bends, find_combs, put_right
-from ecgtrace.pages.render import stroke_coverage
+from ecgtrace.drawing.render import stroke_coverage
 from ecgtrace.types import GridScale
 
 SCALE = GridScale(15.64, 15.64, confidence=1.0)

@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from ecgtrace.crops.drawn_pages import DrawnPages, page_regions, page_signals
-from ecgtrace.crops.page_training import ScanMix, TrainingPages
-from ecgtrace.pages.page_design import PageDesign
-from ecgtrace.pages.page_designer import PageDesigner
-from ecgtrace.pages.page_layouts import KINDS, PageLayout, page_layout, usual_order
-from ecgtrace.pages.page_plan import BAR, PULSE, TRACE, plan_page
-from ecgtrace.pages.page_render import Scan, draw_picture
-from ecgtrace.pages.page_truth import page_targets
-from ecgtrace.pages.printers import Printer
-from ecgtrace.pages.style import PageStyle
+from ecgtrace.datasets.drawn_pages import DrawnPages, page_regions, page_signals
+from ecgtrace.datasets.page_training import ScanMix, TrainingPages
+from ecgtrace.drawing.page_design import PageDesign
+from ecgtrace.drawing.page_designer import PageDesigner
+from ecgtrace.drawing.page_layouts import KINDS, PageLayout, page_layout, usual_order
+from ecgtrace.drawing.page_plan import BAR, PULSE, TRACE, plan_page
+from ecgtrace.drawing.page_render import Scan, draw_picture
+from ecgtrace.drawing.page_truth import page_targets
+from ecgtrace.drawing.printers import Printer
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.records import SampleRecords
 from ecgtrace.types import Record
 from ecgtrace.units import LEADS

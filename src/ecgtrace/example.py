@@ -7,9 +7,9 @@ file.
 
 from pathlib import Path
 
-from ecgtrace.crops.cut import cut
-from ecgtrace.crops.drawn import Sheet
-from ecgtrace.pages.style import PageStyle
+from ecgtrace.datasets.cut import cut
+from ecgtrace.datasets.drawn import Sheet
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.records.sample import SampleRecords
 from ecgtrace.types import LeadCrop
 from ecgtrace.units import MM_PER_INCH

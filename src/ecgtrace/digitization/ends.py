@@ -19,7 +19,7 @@ from ecgtrace.types import GridScale
 from ecgtrace.units import GAIN_MM_PER_MV
 
 # All by eye on leads cut from another program's pages (experiments/pages_other), which have pulses and bars,
-# and on pages of our own printers (pages/printers.py): bars of 0.2 to 1.2 mm, pulses of 2 to 5 mm.
+# and on pages of our own printers (drawing/printers.py): bars of 0.2 to 1.2 mm, pulses of 2 to 5 mm.
 _REACH_MM = 8.0  # so far from the end of the trace, what stands beside it is looked for
 _PLATEAU_MM = (1.2, 7.0)  # length of the top of a pulse
 _OFF_MM = 1.0  # a pulse's top lies 1 mV above the trace's own level, give or take its wander

@@ -1,7 +1,7 @@
 """
 Boxes of leads as ECG-image-kit writes them beside its pages, `NAME.boxes.json`.
 
-See `crops.page_leads`, which cuts single leads by them.
+See `datasets.page_leads`, which cuts single leads by them.
 """
 
 import json

@@ -1,15 +1,15 @@
-"""Whole pages drawn from records (`crops.drawn_pages`), as an evaluation takes them."""
+"""Whole pages drawn from records (`datasets.drawn_pages`), as an evaluation takes them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ecgtrace.crops import drawn_pages
-from ecgtrace.crops.page_training import ScanMix
+from ecgtrace.datasets import drawn_pages
+from ecgtrace.datasets.page_training import ScanMix
 from ecgtrace.documents.source import SourcePage
+from ecgtrace.drawing.page_designer import PageDesigner
+from ecgtrace.drawing.printers import Range, StyleSource
 from ecgtrace.evaluation.page_sample import PageSample, PageSet, TrueBox
-from ecgtrace.pages.page_designer import PageDesigner
-from ecgtrace.pages.printers import Range, StyleSource
 from ecgtrace.records.splits import RecordSource
 from ecgtrace.units import MM_PER_INCH
 
@@ -22,7 +22,7 @@ class DrawnPages(PageSet):
     Parameters
     ----------
     records, printers, split, n_pages, dpi, designer, scans, seed
-        As `crops.drawn_pages.DrawnPages` has them.
+        As `datasets.drawn_pages.DrawnPages` has them.
 
     Notes
     -----

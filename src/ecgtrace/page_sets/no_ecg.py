@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from ecgtrace.pages.lettering import print_text
-from ecgtrace.pages.render import blend, draw_grid
-from ecgtrace.pages.style import Color, PageStyle
+from ecgtrace.drawing.lettering import print_text
+from ecgtrace.drawing.render import blend, draw_grid
+from ecgtrace.drawing.style import Color, PageStyle
 from ecgtrace.types import FloatArray
 
 Image = NDArray[np.uint8]

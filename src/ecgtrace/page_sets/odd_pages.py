@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgtrace.drawing.page_design import PageDesign
+from ecgtrace.drawing.page_layouts import page_layout
+from ecgtrace.drawing.page_plan import plan_page
+from ecgtrace.drawing.page_render import Scan, draw_picture
+from ecgtrace.drawing.page_words import Text
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.page_sets.no_ecg import PX_PER_MM, write
-from ecgtrace.pages.page_design import PageDesign
-from ecgtrace.pages.page_layouts import page_layout
-from ecgtrace.pages.page_plan import plan_page
-from ecgtrace.pages.page_render import Scan, draw_picture
-from ecgtrace.pages.page_words import Text
-from ecgtrace.pages.style import PageStyle
 from ecgtrace.records import SampleRecords
 
 Image = NDArray[np.uint8]

@@ -1,7 +1,7 @@
 """
 Pages that the generator of the published data set drew, with signals of their leads.
 
-A folder holds `index.csv` (a line for each lead, as `crops.reference` says), `pages/NAME.jpg`,
+A folder holds `index.csv` (a line for each lead, as `datasets.reference` says), `pages/NAME.jpg`,
 `page-labels/NAME.txt` and `signals/NAME_lead_K.json` in mV at 100 Hz. A label has a line for each box: its
 class (0: a trace, and the line behind it is its name), centre, width and height, in shares of the page.
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgtrace.crops.folder_files import PUBLISHED_FS_HZ, read_signal
-from ecgtrace.crops.reference import INDEX, read_index
+from ecgtrace.datasets.folder_files import PUBLISHED_FS_HZ, read_signal
+from ecgtrace.datasets.reference import INDEX, read_index
 from ecgtrace.documents.read import read_page
 from ecgtrace.documents.source import SourcePage
 from ecgtrace.errors import DataError, EcgTraceError

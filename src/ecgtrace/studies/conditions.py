@@ -17,13 +17,13 @@ import pandas as pd
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from ecgtrace.crops.drawn import DrawnCrops
+from ecgtrace.datasets.drawn import DrawnCrops
+from ecgtrace.drawing.style import PageStyle
 from ecgtrace.errors import ConfigError
 from ecgtrace.evaluation import arms, bootstrap
 from ecgtrace.evaluation.bootstrap import BootstrapOptions
 from ecgtrace.evaluation.rows import FAILED
 from ecgtrace.evaluation.runner import CropSource
-from ecgtrace.pages.style import PageStyle
 from ecgtrace.reporting import pages
 from ecgtrace.studies import common, study
 from ecgtrace.studies.study import Report, Study

@@ -18,7 +18,7 @@ from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
-from ecgtrace.crops.drawn import DrawnCrops
+from ecgtrace.datasets.drawn import DrawnCrops
 from ecgtrace.errors import ConfigError
 from ecgtrace.evaluation import bootstrap
 from ecgtrace.evaluation.align import DEFAULT_ALIGN, AlignOptions

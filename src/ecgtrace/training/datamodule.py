@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler, Sampler
 
-from ecgtrace.crops.windowed import WindowedCrops
+from ecgtrace.datasets.windowed import WindowedCrops
 from ecgtrace.segmentation.weights import CHANNELS
 from ecgtrace.training.dataset import CropDataset
 from ecgtrace.training.fresh import FreshSampler

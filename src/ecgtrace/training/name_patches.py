@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ecgtrace.crops.page_training import TrainingPage
+from ecgtrace.datasets.page_training import TrainingPage
 from ecgtrace.page_ink.maps import INK_CLASSES, NAME_CLASSES
 from ecgtrace.page_ink.name_net import NO_NAME
 from ecgtrace.page_ink.patches import cut_patches

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ecgtrace.crops.page_training import TrainingPage
+from ecgtrace.datasets.page_training import TrainingPage
 from ecgtrace.errors import ConfigError
 from ecgtrace.page_ink.maps import NAME_CLASSES
 from ecgtrace.page_ink.network import to_map_scale

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 from tqdm import tqdm
 
-from ecgtrace.crops.windowed import WindowedCrops
+from ecgtrace.datasets.windowed import WindowedCrops
 from ecgtrace.errors import ConfigError, WeightsError
 from ecgtrace.provenance import provenance
 from ecgtrace.reporting.run_log import RunLog
