@@ -7,27 +7,19 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtrace.layout.breaks import COLUMN_MM, find_breaks
-from ecgtrace.layout.column_sums import columns_by_sums
-from ecgtrace.layout.columns import Break, RowSigns, signs_of
-from ecgtrace.layout.full_bars import with_full_bars
-from ecgtrace.layout.full_rows import with_full_rows, with_unnamed
-from ecgtrace.layout.given import NOT_KNOWN, OPTION, GivenLayout, given_breaks, keep_rows, lead_at
-from ecgtrace.layout.ladder import Uppermost, without_ladders
-from ecgtrace.layout.names import names_of_rows, with_left_edges, without_strokes
+from ecgtrace.layout.breaks import COLUMN_MM
+from ecgtrace.layout.columns import Break
+from ecgtrace.layout.given import NOT_KNOWN, OPTION, GivenLayout, keep_rows, lead_at
+from ecgtrace.layout.ladder import Uppermost
 from ecgtrace.layout.one_lead import SoleName, sole_name
-from ecgtrace.layout.one_row import joined_by_lines, name_lines, pulse_lines
-from ecgtrace.layout.orders import ORDERS, decide_names
-from ecgtrace.layout.real_rows import without_edges, without_lines, without_pieces
-from ecgtrace.layout.rows import Row, find_rows
+from ecgtrace.layout.orders import decide_names
+from ecgtrace.layout.page_columns import SHORTEST_MM, columns_of_page
+from ecgtrace.layout.page_rows import rows_of_page
+from ecgtrace.layout.rows import Row
 from ecgtrace.layout.strips import are_strips, layout_name, named_again
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
 
-_SHORTEST_MM = 8.0  # of a piece: 0.3 s
-_OWN_SIGN = 0.5  # a row breaks where a column begins if it shows this of a sign of its own
-_NEAR_MM = 1.5  # of the column's begin
-_GAP_MM = 3.0  # bare paper that a trace may lose to a stain
 _TOGETHER_MM = 1.0  # within so much rows begin at one place
 _HIDDEN_MM = 14.0  # a name that hides the begin of its trace is no wider
 _BARE_MM = 2.0  # of paper before the traces of a column
@@ -129,20 +121,10 @@ def find_regions(
     dark : ndarray of bool, shape of the maps, optional
         `ladder.dark_as_traces`.
     """
-    found = find_rows(maps)
-    if dark is not None:
-        barred = with_full_bars(maps, found, dark)
-        maps, found = barred, found if barred is maps else find_rows(barred)
-    rows, maps, ladder = without_ladders(found, maps, dark)
-    if not rows:
+    page = rows_of_page(maps, names, dark)
+    if not page.rows:
         return RasterLayout("", (), ())
-    names = with_left_edges(without_strokes(names, maps), maps)
-    lines = name_lines(names)
-    rows = joined_by_lines(rows, lines if len(lines) else pulse_lines(maps))
-    rows, left_out = without_lines(rows, names)
-    rows = without_pieces(rows, names, maps)
-    rows, edges = without_edges(rows, names)
-    left_out += edges
+    rows, left_out = page.rows, page.left_out
     doubts: list[str] = []
     notes = [f"a straight line without a name is no lead: {len(left_out)} left out"] if left_out else []
     if given is not None:
@@ -152,42 +134,19 @@ def find_regions(
         (doubts if is_doubt else notes).extend([told] if told else [])
         if len(rows) < wanted:  # nothing says which of them is missing
             given, leads = None, ()
-    per_mm = MAP_PX_PER_MM
-    named = names_of_rows(names, rows, per_mm)
-    signs = [signs_of(row, maps) for row in rows]
-    spans = [_span(row, per_mm) for row in rows]
-    n_full = len(rows) if given is None else given.rows
-    breaks, *told_of_breaks = find_breaks(named[:n_full], signs[:n_full], spans[:n_full], per_mm)
-    breaks = with_unnamed(breaks, named[:n_full], signs[:n_full], spans[:n_full], per_mm)
-    several = any(len(own) > 1 for own in named)  # names tell how many leads a row has
-    sums = None
-    in_one = not several and 2 * sum(map(bool, named)) >= len(named)  # names tell that there is one column
-    if given is None and not in_one and (sum(len(own) > 1 for own in named), len(breaks) + 1) not in ORDERS:
-        sums = columns_by_sums(rows, signs, spans, breaks, per_mm)
-    if sums is not None:
-        left_out += rows[: sums.first]
-        rows, named = rows[sums.first :], named[sums.first :]
-        signs, spans = signs[sums.first :], spans[sums.first :]
-        breaks, *told_of_breaks = sums.breaks, sums.doubts, sums.notes
-    if given is not None and not (several and len(breaks) == given.columns - 1):
-        breaks, told = given_breaks(breaks, signs[:n_full], spans[:n_full], given.columns, per_mm)
-        told_of_breaks = [[], [told] if told else []]
-    doubts += told_of_breaks[0]
-    notes += told_of_breaks[1]
-    if sums is not None:
-        shown = [[index < sums.n_rows] * len(breaks) for index in range(len(rows))]
-    elif given is None:
-        shown = [_shown(*row, breaks, several) for row in zip(named, signs, strict=True)]
-        shown = with_full_rows(shown, named) if several else shown
-    else:
-        shown = [[index < n_full] * len(breaks) for index in range(len(rows))]
+    columns = columns_of_page(rows, page.names, page.maps, given)
+    left_out += rows[: len(rows) - len(columns.rows)]
+    rows = columns.rows
+    doubts += columns.doubts
+    notes += columns.notes
     regions: list[LeadRegion] = []
     scores: list[Sequence[float]] = []
     for index, row in enumerate(rows):
-        for piece, name in _pieces(index, row, spans[index], named[index], breaks, shown[index]):
+        parts = (columns.spans[index], columns.named[index], columns.breaks, columns.shown[index])
+        for piece, name in _pieces(index, row, *parts):
             regions.append(piece)
             scores.append(() if name is None else name.scores)
-    regions = _begun_together(regions, maps, dark)
+    regions = _begun_together(regions, page.maps, dark)
     if dark is not None:
         regions = _begun_behind_gaps(regions, rows, dark)
     called = layout_name([region.row for region in regions])
@@ -197,16 +156,14 @@ def find_regions(
         if len(regions) == len(rows):
             again = named_again(scores)
             if again:
-                called, strips = (
-                    f"{len(rows) - again}x1+{again}",
-                    [k >= len(rows) - again for k in range(len(rows))],
-                )
+                called = f"{len(rows) - again}x1+{again}"
+                strips = [k >= len(rows) - again for k in range(len(rows))]
         sole = sole_name([region.row for region in regions], scores)
     else:
         empty = [place for place in given.places if place not in {(r.row, r.column) for r in regions}]
         doubts += [f"no trace in row {row + 1}, column {column + 1} of {given.name}" for row, column in empty]
         called = given.name
-        strips = [region.row >= n_full for region in regions]
+        strips = [region.row >= given.rows for region in regions]
         if given.one_lead:
             read = sole_name([region.row for region in regions], scores)
             called_lead = leads[0] if leads else "" if read is None else read.name
@@ -223,7 +180,7 @@ def find_regions(
     if by_order:
         notes.append(f"{by_order} names were hard to read; they are those of the usual order")
     told_of = (tuple(doubts), tuple(notes))
-    return RasterLayout(called, tuple(regions), tuple(rows), *told_of, sole, tuple(left_out), ladder)
+    return RasterLayout(called, tuple(regions), tuple(rows), *told_of, sole, tuple(left_out), page.ladder)
 
 
 def _begun_together(
@@ -325,44 +282,6 @@ def _named_as_given(
     return named, "by the letters on the page " + ", ".join(against) if against else "", True
 
 
-def _span(row: Row, per_mm: float) -> tuple[float, float]:
-    """
-    Return where the trace of a row begins and ends.
-
-    Gaps are closed; what is short and alone, before or behind it, is a pulse, a letter or the paper's edge.
-    """
-    inked = np.flatnonzero(row.inked)
-    pieces = np.split(inked, np.flatnonzero(np.diff(inked) > _GAP_MM * per_mm) + 1)
-    long = [piece for piece in pieces if np.ptp(piece) > _SHORTEST_MM * per_mm] or [inked]
-    return float(long[0][0]), float(long[-1][-1])
-
-
-def _shown(names: Sequence[FoundName], signs: RowSigns, breaks: Sequence[Break], several: bool) -> list[bool]:
-    """Say at which of the breaks a row breaks, or has a name."""
-    per_mm = MAP_PX_PER_MM
-    reach = round(_NEAR_MM * per_mm)
-    before = 2 * COLUMN_MM / 3 * per_mm
-    is_first = not breaks or not names or names[0].x < breaks[0].x - before
-    later = names[is_first:]
-    shown: list[bool] = []
-    for k, found in enumerate(breaks):
-        x = round(found.x)
-        own = float(signs.all[max(0, x - reach) : x + reach + 1].max(initial=0.0))
-        until = breaks[k + 1].x - before if k + 1 < len(breaks) else np.inf
-        shown.append(own >= _OWN_SIGN or any(found.x - before <= name.x < until for name in later))
-    # A bar drawn through all rows cuts a strip's trace as little as its name is printed again; and where its
-    # name was not read, a wave at one break is no column.
-    if several and ((len(names) == 1 and is_first) or (not names and not all(shown))):
-        shown = [False] * len(breaks)
-    # A row shows all columns or is a strip: what is print at one of three breaks is no name, and a break
-    # that one row alone does not show is there.
-    elif len(breaks) > 1:
-        shown = [2 * sum(shown) > len(breaks) or (2 * sum(shown) == len(breaks) and len(names) > 1)] * len(
-            breaks
-        )
-    return shown
-
-
 def _pieces(
     index: int,
     row: Row,
@@ -381,7 +300,7 @@ def _pieces(
     edges = [*cuts, last]
     for column, (begin, stop) in zip(columns, pairwise(edges), strict=True):
         inside = inked[(inked >= begin - 0.5) & (inked <= stop - (stop != last))]
-        if len(inside) < _SHORTEST_MM * per_mm:
+        if len(inside) < SHORTEST_MM * per_mm:
             continue
         extent = row.extent_y(begin, stop)
         assert extent is not None
