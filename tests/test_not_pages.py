@@ -396,3 +396,13 @@ def test_pictures_that_are_no_page_get_the_verdict_they_should(name, tmp_path):
     digitizer = Digitizer.from_pretrained()._digitizer
     result = digitize_file(item, digitizer, tmp_path, BatchOptions(content="page", progress=False))
     assert not_pages.is_right(case, "page", result.status, result.message), result.message
+
+
+def test_letters_that_can_be_read_are_no_mirror_image():
+    """Many specks and numbers may look like names in it: but not where letters are lost by it."""
+    few = [FoundName("II", 0.98, 100.0, 60.0 + 120 * k) for k in range(7)] + [FoundName("V5", 0.6, 9.0, 9.0)]
+    mirror = seen(names_of_page(score=0.7), (0.0, 160.0))
+    refuse_mirrored(seen(few, (166.0, 166.0)), lambda _: mirror)
+    refuse_mirrored(seen(few, (46.0, 127.0)), lambda _: mirror)
+    with pytest.raises(PageError, match="mirror image"):
+        refuse_mirrored(seen(few, (46.0, 127.0)), lambda _: seen(mirror.names, (120.0, 127.0)))

@@ -75,6 +75,16 @@ def test_rows_of_other_lengths_are_left_alone():
     assert column_origins(feet, PX, 25.0)[0] == BEGIN
 
 
+def test_rows_whose_begin_print_hides_tell_no_begin():
+    """Five of six, by names of several widths; the paper is 8.8 s long, which tells nothing."""
+    names_px = (45.0, 56.0, 66.0, 0.0, 54.0, 54.0)
+    leads = [lead(row, 0, BEGIN, 0.0, 8.786, seen_px=BEGIN + px) for row, px in enumerate(names_px)]
+    leads = [replace(one, begin_hidden=px > 0) for one, px in zip(leads, names_px, strict=True)]
+    assert column_origins(leads, PX, 25.0)[0] == pytest.approx(BEGIN, abs=0.006 * PER_S)
+    blind = [replace(one, begin_hidden=False) for one in leads]
+    assert column_origins(blind, PX, 25.0)[0] > BEGIN + 50
+
+
 @pytest.mark.parametrize("foot_mm", [0.0, 1.0, 2.0, 3.5])
 def test_no_time_passes_in_a_pulse_between_columns(foot_mm):
     """Columns of 2.5 s, 6 mm apart for a pulse, whose foot lengthens the trace before it."""

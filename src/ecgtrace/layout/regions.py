@@ -189,27 +189,41 @@ def _begun_together(
     """
     Let the leads of the first column begin where others do, if print hides where they do.
 
-    Rows begin at one place of the paper. The leftmost that two of them share counts, else the leftmost: a
-    name on a trace lets it seem to begin later, never earlier.
+    Rows begin at one place of the paper: where the leftmost does, if print hides the begin of most others, or
+    else where the leftmost of two does that begin together. A name on a trace lets it seem to begin later,
+    never earlier.
     """
     reach = _TOGETHER_MM * MAP_PX_PER_MM
-    starts = sorted(region.start for region in regions if region.column == 0)
-    shared = [x for x, after in pairwise(starts) if after - x <= reach] or starts[:1]
-    if not shared:
+    first = [region for region in regions if region.column == 0]
+    starts = sorted(region.start for region in first)
+    if not starts:
         return list(regions)
-    begun = []
-    for region in regions:
-        late = region.start - shared[0]
-        if region.column == 0 and reach < late <= _HIDDEN_MM * MAP_PX_PER_MM:
-            top, bottom = round(region.zero_y - reach), round(region.zero_y + reach) + 1
-            at = np.s_[max(0, top) : bottom, round(shared[0]) : round(region.start)]
-            hidden = maps.text[at] > _PRINT
-            if dark is not None and hidden.any():
-                hidden = hidden | dark[at]  # the trace itself, before its name
-            if hidden.any(axis=0).mean() >= _MOSTLY:
-                region = replace(region, start=shared[0])
-        begun.append(region)
-    return begun
+    late = [region for region in first if region.start - starts[0] > reach]
+    hidden = sum(is_hidden(region, starts[0], maps, dark) for region in late)
+    begin = starts[0]
+    if 2 * hidden <= len(late):
+        begin = next((x for x, after in pairwise(starts) if after - x <= reach), begin)
+    return [
+        replace(region, start=begin)
+        if region.column == 0 and region.start - begin > reach and is_hidden(region, begin, maps, dark)
+        else region
+        for region in regions
+    ]
+
+
+def is_hidden(
+    region: LeadRegion, begin: float, maps: PageMaps, dark: NDArray[np.bool_] | None = None
+) -> bool:
+    """Tell whether print hides a trace from a place on to where it seems to begin, in px of the maps."""
+    if not 0 < region.start - begin <= _HIDDEN_MM * MAP_PX_PER_MM:
+        return False
+    reach = _TOGETHER_MM * MAP_PX_PER_MM
+    top, bottom = round(region.zero_y - reach), round(region.zero_y + reach) + 1
+    at = np.s_[max(0, top) : bottom, round(begin) : round(region.start)]
+    hidden = maps.text[at] > _PRINT
+    if dark is not None and hidden.any():
+        hidden = hidden | dark[at]  # the trace itself, before its name
+    return bool(hidden.size and hidden.any(axis=0).mean() >= _MOSTLY)
 
 
 def _begun_behind_gaps(

@@ -95,15 +95,18 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
     """
     Return for each column where time 0 of the page would lie if its time went on to the left.
 
-    Time 0 is where the first traces begin: the median over the rows of the first column, whose leads begin
-    together. A column begins when the one before has ended: paper left bare between two is no time. Recorders
-    print columns of whole tenths of a second, and the last sample of a column lies one before its end. Where
-    a row is as long as recorders print them, its length tells (`row_length`).
+    Time 0 is where the first traces begin: the median over the rows of the first column whose begin no print
+    hides; they begin together. A column begins when the one before has ended: paper left bare between two is
+    no time. Recorders print columns of whole tenths of a second, and the last sample of a column lies one
+    before its end. Where a row is as long as recorders print them, its length tells (`row_length`).
     """
     per_s = px_per_mm * speed_mm_per_s
     columns = sorted({lead.region.column for lead in leads})
     first = [lead for lead in leads if lead.region.column == columns[0]]
-    seen = float(np.median([lead.time0_px for lead in first]))
+    in_sight = [lead for lead in first if not lead.begin_hidden] or first
+    # Where few are in sight, what else lets one seem to begin later is no majority.
+    usual = np.min if 2 * len(in_sight) < len(first) else np.median
+    seen = float(usual([lead.time0_px for lead in in_sight]))
     seen = begin_by_others(leads, columns[0], per_s) or seen
     by_length = origins_by_length(leads, seen, px_per_mm, per_s)
     if len(by_length) == len(columns):

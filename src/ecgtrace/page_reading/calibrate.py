@@ -37,7 +37,7 @@ _MOST_OF_LEADS = 1.25  # pulses
 _FLOOR_PX = 3  # of the maps, about the end of the legs
 _THICK_PX, _LEG_GAP_PX = 4, 2  # of the maps: of a leg, and what may lack of it
 AT_LEAST = 0.4  # of the length of legs that go on in those of the pulses below is a pulse's own height
-_PART = 0.3  # of a pulse is found at least: what is lower is a speck, or a letter
+_PART = 0.18  # of a pulse is found at least: what is lower is a speck, or a letter
 _BELOW_MM, _LOW = 1.5, 20  # pulses stand one below the other; percentile of their heights
 _THICK_MM = 0.5  # of a line: what is thicker on the maps is a full block
 

@@ -44,6 +44,8 @@ class ReadLead:
         Column of the sheet where its time begins, where a pulse tells (`pulse_edge`).
     pulse_behind : bool
         Whether a pulse stands right behind its end, whose foot may seem to be the trace's.
+    begin_hidden : bool
+        Whether print hides the trace before where it seems to begin.
     """
 
     region: LeadRegion
@@ -52,6 +54,7 @@ class ReadLead:
     top: int
     zero_px: float | None = None
     pulse_behind: bool = False
+    begin_hidden: bool = False
 
     @property
     def time0_px(self) -> float:

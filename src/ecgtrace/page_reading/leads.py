@@ -11,7 +11,7 @@ import numpy as np
 
 from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.errors import EcgTraceError
-from ecgtrace.layout.regions import LeadRegion, RasterLayout
+from ecgtrace.layout.regions import LeadRegion, RasterLayout, is_hidden
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_reading.lead import ReadLead, read_lead, to_sheet
 from ecgtrace.page_reading.left_over import Box, unread_ink, with_left_over
@@ -73,12 +73,18 @@ def read_leads(
     rows, columns = np.nonzero(maps.pulse > PULSE_SURE)
     pulse_ink = maps.to_page(np.stack([columns, rows], axis=1))
 
+    def hidden(region: LeadRegion, lead: ReadLead) -> bool:
+        ends = np.array([[region.start, region.zero_y], [lead.start_px, region.zero_y]])
+        (begin, y), (start, _) = maps.from_page(ends).tolist()
+        return is_hidden(replace(region, start=start, zero_y=y), begin, maps)
+
     def read(region: LeadRegion, beside: tuple[bool, bool]) -> _Result:
         with watching() as own:
             try:
                 pulse = pulse_before(sheet.image, region, pulses_mm, scale)
                 lead = read_lead(digitizer, sheet.image, region, scale, beside, pulse, others[region.row])
-                lead, error = replace(lead, pulse_behind=pulse_behind(region, pulse_ink, scale)), ""
+                behind = pulse_behind(region, pulse_ink, scale)
+                lead, error = replace(lead, pulse_behind=behind, begin_hidden=hidden(region, lead)), ""
             except EcgTraceError as failure:
                 lead, error = None, str(failure)
         return _Result(lead, error, own.seconds)

@@ -53,13 +53,16 @@ def refuse_mirrored(seen: Seen, flipped: Callable[[int], Seen]) -> None:
         return
     score = names_score(seen.names)
     sure, every = seen.page_print.letters
-    if every >= _FEWEST_NUMBERS and sure >= _READABLE * every and not plain_score(seen.names):
-        return  # without names, numbers that can be read tell: in a mirror they are taken for letters
+    readable = sure >= _READABLE * every
+    if readable and (every >= _FEWEST_LETTERS or (every >= _FEWEST_NUMBERS and not plain_score(seen.names))):
+        return  # in a mirror letters cannot be read, and numbers are taken for letters
     doubtful = every >= _FEWEST_LETTERS and sure < _LEGIBLE * every
     if score >= _ENOUGH and not doubtful:
         return
     for axis in (1, 0):
         mirror = flipped(axis)
+        if every >= _FEWEST_LETTERS and mirror.page_print.letters[0] < sure:
+            continue  # what is read as names there are numbers and specks
         other = names_score(mirror.names)
         if other >= max(_LEAST, _TIMES * score, score + _MORE):
             raise PageError(MIRRORED)
