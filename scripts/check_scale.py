@@ -6,8 +6,8 @@ Check the scale that is found against the true one, on many kinds of paper.
 Prints a line for each source: the share of crops whose scale is within 0.5 % and 1 % of the truth along both
 axes, wrong without a word (neither refused nor with a doubt), with a doubt, and refused; `list=1` names the
 crops that are wrong. Own crops are drawn from the sample records, `n` for each printer in conf/printer, with
-boxes that a hand cuts; DIR are folders as `datasets.page_leads` and `datasets.reference` read them, and one of
-single pictures (`cases`), of which those in `CASES` are asked for.
+boxes that a hand cuts; DIR are folders as `datasets.page_leads`, `datasets.reference` read them, and one
+of single pictures (`cases`), of which those in `CASES` are asked for.
 """
 
 import sys
