@@ -133,30 +133,30 @@ def columns_by_sums(
     """
     clear = [one for one in breaks if one.evidence >= _SEEN]
     for first in range(1 + len([*takewhile(lambda row: row.is_straight, rows)])):
-        lines = [row.line for row in rows[first:]]
-        found = _columns(lines, signs[first:], spans[first:], clear, per_mm)
+        found = _columns(rows[first:], signs[first:], spans[first:], clear, per_mm)
         if found is not None:
             return replace(found, first=first)
     return None
 
 
 def _columns(
-    lines: Sequence[FloatArray],
+    rows: Sequence[Row],
     signs: Sequence[RowSigns],
     spans: Sequence[tuple[float, float]],
     clear: Sequence[Break],
     per_mm: float,
 ) -> Columns | None:
-    if len(lines) < min(_EVEN):
+    if len(rows) < min(_EVEN):
         return None
     begin, end = (float(x) for x in np.median(spans, axis=0))
     step = _STEP_MM * per_mm
     places = np.arange(begin, end, step)
     if end - begin < 2 * _SHORTEST_MM * per_mm:
         return None
-    rows_mm = np.stack([_line_mm(line, per_mm)[places.astype(int)] for line in lines])
+    lines = gaussian_filter1d([row.bridged for row in rows], _BLUR_MM * per_mm, axis=1)
+    rows_mm = -lines[:, places.astype(int)] / per_mm
     fits = []
-    for count in dict.fromkeys((len(lines), *(n for n in _EVEN if n < len(lines)))):
+    for count in dict.fromkeys((len(rows), *(n for n in _EVEN if n < len(rows)))):
         for order in _orders(count):
             fit = _fit(rows_mm[:count], order)
             if fit is not None:
@@ -167,9 +167,9 @@ def _columns(
         return None
     # The first leads of a column of six are those of one of three, too: more rows tell more.
     best, count, columns = max(fits, key=lambda one: (one[1], one[0].gain))
-    for other, rows, form in fits:
+    for other, n_rows, form in fits:
         apart = form != columns or max(np.abs(np.subtract(other.ends, best.ends))) > 1
-        if rows == count and other is not best and apart:
+        if n_rows == count and other is not best and apart:
             return None
     shared = shared_signs(signs[:count], per_mm)
     breaks = _equal(best, columns, (begin, end), shared, per_mm)
@@ -187,12 +187,6 @@ def _columns(
 def _are_among(clear: Sequence[Break], breaks: Sequence[Break], per_mm: float) -> bool:
     """Tell whether breaks that rows show are among those that were told."""
     return all(any(abs(one.x - own.x) <= _NEAR_MM * per_mm for own in breaks) for one in clear)
-
-
-def _line_mm(line: FloatArray, per_mm: float) -> FloatArray:
-    known = np.flatnonzero(np.isfinite(line))
-    filled = np.interp(np.arange(len(line)), known, line[known])
-    return np.asarray(-gaussian_filter1d(filled, _BLUR_MM * per_mm) / per_mm)
 
 
 def _orders(count: int) -> Iterator[tuple[tuple[str, ...], ...]]:
@@ -257,10 +251,11 @@ def _likely(
     for one in clear:
         if -_BEAT_MM <= (one.x - begin - best * step) / per_mm <= _NEAR_MM:
             return one
-    for end in range(max(1, best - round(_BEAT_MM / _STEP_MM)), best + round(_NEAR_MM / _STEP_MM)):
+    earliest = max(_FIRST + 1, best - round(_BEAT_MM / _STEP_MM))
+    for end in range(earliest, best + round(_NEAR_MM / _STEP_MM)):
         ends = np.array(fit.ends)
         ends[number] = end
-        if (np.diff(ends) <= 0).any() or begin + end * step >= len(shared):
+        if (np.diff(ends) <= 0).any():
             continue
         gain = fit.gain_at(ends) / fit.gain
         value = float(shared[round(begin + end * step)]) + _BY_GAIN * gain

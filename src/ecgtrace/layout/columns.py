@@ -91,16 +91,12 @@ def _jumps(row: Row, per_mm: float) -> FloatArray:
 
     A QRS complex comes back to where it left; a new lead does not. Levels are medians of 2.5 mm.
     """
-    line = row.line
-    known = np.flatnonzero(np.isfinite(line))
-    if len(known) < 2:
-        return np.zeros(len(line))
-    filled = np.interp(np.arange(len(line)), known, line[known])
+    filled = row.bridged
     reach, over = max(1, round(_SETTLED_MM * per_mm)), max(1, round(_JUMP_OVER_MM / 2 * per_mm))
     padded = np.pad(filled, reach + over, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, reach)
     level = np.median(windows, axis=1)
-    centre = np.arange(len(line))
+    centre = np.arange(len(filled))
     before, after = level[centre], level[centre + reach + 2 * over]
     jump = np.abs(after - before) / per_mm
     # A jump is steep: most of it happens within the step itself.

@@ -61,6 +61,12 @@ class Row:
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
     @cached_property
+    def bridged(self) -> FloatArray:
+        """The same, with straight lines where it has none, shape (width,)."""
+        known = np.flatnonzero(self.inked)
+        return np.interp(np.arange(len(self.line)), known, self.line[known])
+
+    @cached_property
     def is_straight(self) -> bool:
         """Whether it is a line without a wave, as a rule or the frame of a page."""
         return straightness_mm(self.ink) <= _STRAIGHT_MM

@@ -196,10 +196,10 @@ class PageReader:
             calibrated = calibrate(sheet, measured, given, text, zero_lines_mm, least)
         with stage("page_ink"):
             refuse_mirrored(seen, partial(self._flipped, sheet))
-        recording = self._recording(sheet, maps, layout, calibrated, pulses)
+        recording = self._recording(sheet, maps, layout, calibrated, pulses, dark)
         faster = at_double_speed(calibrated, recording.leads)
         if faster is not None:
-            recording = self._recording(sheet, maps, layout, faster, pulses)
+            recording = self._recording(sheet, maps, layout, faster, pulses, dark)
         speed = recording.calibration.speed_mm_per_s
         assert speed is not None
         doubts, notes = whole_doubts(sheet, maps, layout, image.shape[:2], speed)
@@ -213,12 +213,12 @@ class PageReader:
         layout: RasterLayout,
         calibrated: Calibrated,
         pulses: Sequence[Pulse],
+        dark: NDArray[np.bool_],
     ) -> Recording:
         leads, lost = self._leads(sheet, maps, layout, calibrated[0], pulses)
         if not leads:
             raise PageError("traces were found, but none could be read: " + "; ".join(lost))
         if sheet.scale_from in STRETCHES:
-            dark = dark_as_traces(sheet.image, maps)
             leads, sheet, calibrated = _to_length(leads, sheet, calibrated, dark)
         unread_mm = [(y1 - y0) / sheet.px_per_mm_y for _, y0, _, y1 in unread_ink(maps, leads)]
         return assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)

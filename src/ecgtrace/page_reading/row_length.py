@@ -122,8 +122,7 @@ def stretch_to_length(
     """
     whole = [lead for lead in leads if not lead.pulse_behind]  # its foot may be the row's
     last_mm = _LAST_S * per_s / px_per_mm
-    bare = [] if dark is None else [lead for lead in leads if _begins_bare(lead, px_per_mm, dark)]
-    rows_mm = last_mm + np.array(_rows_mm(leads, bare, px_per_mm, per_s))
+    rows_mm = last_mm + np.array(_rows_mm(leads, px_per_mm, per_s, dark))
     leads_mm = last_mm + np.array([lead.last_px(per_s) - lead.begin_px for lead in whole]) / px_per_mm
     for lengths_mm, length_mm, share, least in (
         (rows_mm, ROW_MM, max(most, _ROWS_SHARE), _ROWS),
@@ -151,15 +150,17 @@ def _begins_bare(lead: ReadLead, px_per_mm: float, dark: NDArray[np.bool_]) -> b
 
 
 def _rows_mm(
-    leads: Sequence[ReadLead], bare: Sequence[ReadLead], px_per_mm: float, per_s: float
+    leads: Sequence[ReadLead], px_per_mm: float, per_s: float, dark: NDArray[np.bool_] | None
 ) -> list[float]:
     """Return how long rows are that begin bare and have no bare paper between their columns."""
-    lengths = []
+    lengths: list[float] = []
+    if dark is None:
+        return lengths
     for row in {lead.region.row for lead in leads}:
         own = sorted((lead for lead in leads if lead.region.row == row), key=lambda lead: lead.region.column)
         gaps = [(after.begin_px - lead.last_px(per_s)) / px_per_mm for lead, after in pairwise(own)]
-        begins = any(lead is own[0] for lead in bare)
-        if begins and max(gaps, default=0.0) <= _BARE_MM and not own[-1].pulse_behind:
+        is_whole = max(gaps, default=0.0) <= _BARE_MM and not own[-1].pulse_behind
+        if is_whole and _begins_bare(own[0], px_per_mm, dark):
             lengths.append((own[-1].last_px(per_s) - own[0].begin_px) / px_per_mm)
     return lengths
 
