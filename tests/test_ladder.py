@@ -1,5 +1,7 @@
 """Pulses of close rows that touch each other: what of it is no trace, and what it tells of speed and gain."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_layout import Planted  # the same planted maps
@@ -50,6 +52,15 @@ def test_what_stands_before_or_behind_the_traces_is_left_out(width_mm, right):
         assert begin == pytest.approx(20 if width_mm == 5 or right else 23, abs=1) and end <= 250
     assert uppermost is not None
     assert (uppermost.width, uppermost.height) == pytest.approx((width_mm, 10), abs=0.5)
+
+
+def test_a_zero_line_above_the_picture_hides_no_ladder():
+    """Of a row that the picture's edge cuts, votes meet above it."""
+    page = planted()
+    first, *others = find_rows(page.maps())
+    rows, _, uppermost = without_ladders([replace(first, zero_y=-6.0), *others], page.maps())
+    assert uppermost is not None and len(rows) == ROWS
+    assert all(np.flatnonzero(row.inked)[0] >= 19 * PX for row in rows)
 
 
 def test_the_layout_knows_the_pulse():

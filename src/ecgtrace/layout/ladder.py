@@ -71,7 +71,7 @@ def without_ladders(
     """
     if len(rows) < _FEWEST or np.median(np.diff([row.zero_y for row in rows])) > _CLOSE_MM * MAP_PX_PER_MM:
         return list(rows), maps, None
-    top, bottom = round(rows[0].zero_y), round(rows[-1].zero_y)
+    top, bottom = max(0, round(rows[0].zero_y)), round(rows[-1].zero_y)  # one may lie above the picture
     inked = [np.flatnonzero(row.inked) for row in rows]
     begin, end = (float(np.median([where[k] for where in inked])) for k in (0, -1))
     seen = np.max([maps.trace, maps.pulse, maps.bar], axis=0) > _INK
