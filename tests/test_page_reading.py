@@ -17,7 +17,7 @@ from ecgtrace.page_reading.axis import column_origins, place_leads
 from ecgtrace.page_reading.calibrate import calibrate, find_pulses, to_zero_lines
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead, on_axis, read_lead
-from ecgtrace.page_reading.left_over import unread_ink, with_left_over
+from ecgtrace.page_reading.left_over import hanging_on, made_higher, trace_ink, unread_ink
 from ecgtrace.page_reading.strips import name_strips
 from ecgtrace.recording import RecordedLead
 from ecgtrace.sheet import Sheet
@@ -128,9 +128,9 @@ def test_a_wave_too_high_to_be_one_is_a_doubt():
 
 def test_ink_of_a_wave_that_no_lead_follows_is_found():
     """
-    A line along row 100 of the maps with a wave 8 mm high upon it, a name 2.5 mm high, a bar at its end.
+    On the maps a line along row 100 with a wave 8 mm high upon it, a name 2.5 mm high, a bar at its end.
 
-    Of the wave 0.6 mm, half of the trace's own width, count as the trace.
+    The picture has twice as many px, and a line beside the wave that is no trace for the maps.
     """
     ink = np.zeros((200, 440), np.float32)
     ink[100, 20:420] = 1
@@ -139,7 +139,11 @@ def test_ink_of_a_wave_that_no_lead_follows_is_found():
     ink[60:140, 420] = 1  # the bar
     blank = np.zeros_like(ink)
     heat = np.zeros((len(NAME_CLASSES), *ink.shape), np.float32)
-    maps = PageMaps(ink, blank, blank, blank, blank, heat, (2.0, 2.0))  # the sheet has twice as many px
+    maps = PageMaps(ink, blank, blank, blank, blank, heat, (2.0, 2.0))
+    image = np.repeat(np.repeat(255 * (1 - ink), 2, 0), 2, 1).astype(np.uint8)
+    image[100:180, 460:462] = 0
+    traces = trace_ink(np.stack([image] * 3, axis=2), maps)
+    assert traces.line_px == 2
     region = LeadRegion("I", 0, 0, 40, 840, 0, 10, 5)
 
     def along(row_px: np.ndarray) -> ReadLead:
@@ -147,16 +151,17 @@ def test_ink_of_a_wave_that_no_lead_follows_is_found():
         signal = LeadSignal(np.zeros(n), 500.0, np.ones(n), SCALE, row_px, start_px=0.0)
         return ReadLead(region, signal, left=40, top=0)
 
-    flat = np.full(800, 200.5)
-    [(x0, y0, x1, y1)] = unread_ink(maps, [along(flat)])  # in px of the sheet, 8 to one mm
-    assert (x0 + x1) / 2 == pytest.approx(400.5) and y0 == pytest.approx(135.5)
-    assert (y1 - y0) / 8 == pytest.approx(7.4, abs=0.25)
-    higher = with_left_over(along(flat), region, [(x0, y0, x1, y1)], SCALE)
-    assert higher == replace(region, top=0, bottom=max(10, y1))
-    assert with_left_over(along(flat), region, [(x0, y0 - 60, x1, y0)], SCALE) is None  # another row's
-    followed = flat.copy()
-    followed[360:363] = (200.5, 136.5, 200.5)
-    assert unread_ink(maps, [along(followed)]) == []
+    flat = along(np.full(800, 200.5))
+    [piece] = unread_ink(traces, [flat], SCALE)
+    assert (piece.x, piece.y, piece.ink.shape[1]) == (400, 136, 2) and piece.ink.all()
+    assert piece.height / 8 == pytest.approx(7.9, abs=0.25)  # less half of the trace's own line
+    assert hanging_on(flat, [piece], SCALE) == [piece]
+    assert made_higher(region, [piece]) == replace(region, top=0, bottom=136 + piece.height)
+    above = replace(piece, y=piece.y - 60)  # of another row
+    assert hanging_on(flat, [above], SCALE) == []
+    followed = np.full(800, 200.5)
+    followed[359:364] = (200.5, 136.5, 136.5, 136.5, 200.5)
+    assert unread_ink(traces, [along(followed)], SCALE) == []
     assert any(
         "not followed (up to 8 mm)" in d for d in doubts_of([recorded("I", beats(0, 3))], unread_mm=(8.0,))
     )

@@ -35,6 +35,7 @@ def page():
     )
     rows = (Row(ZERO, inks[0]), Row(160, inks[1]))
     picture = np.full((*SHAPE, 3), 255, np.uint8)
+    picture[trace > 0] = 0
     sheet = Sheet(picture, 4.0, 4.0, PlaneMap.identity(), 0.0, 0.0, "grid lines", grid_confirmed=True)
     return sheet, maps, RasterLayout("2x1", regions, rows)
 
@@ -42,8 +43,8 @@ def page():
 def reader(read, tried):
     """Return what stands for `read_lead`: it follows the wave as far as `read` says of the region."""
 
-    def read_lead(digitizer, image, region, scale, beside, pulse=None, others=None):
-        tried.append((region.name, region.top))
+    def read_lead(digitizer, image, region, scale, beside, pulse=None, others=None, pieces=()):
+        tried.append((region.name, region.top, [(piece.x, piece.height) for piece in pieces]))
         row_px = np.full(400, float(region.zero_y))
         row_px[WAVE - 20 - 1 : WAVE - 20 + 2] = (region.zero_y, read(region), region.zero_y)
         signal = LeadSignal(np.zeros(400), 500.0, np.ones(400), scale, row_px, start_px=0.0)
@@ -65,9 +66,9 @@ def test_the_lead_that_the_ink_hangs_on_is_read_again(page, monkeypatch):
         return region.top if region.name == "I" else region.zero_y
 
     tried, highest = heights(page, monkeypatch, follows)
-    assert [name for name, _ in tried] == ["I", "II", "I"]
-    assert tried[2][1] == pytest.approx(TOP - 0.5)
-    assert highest == pytest.approx([TOP - 0.5, 160])
+    assert [name for name, *_ in tried] == ["I", "II", "I"]
+    assert tried[2] == ("I", TOP, [])
+    assert highest == [TOP, 160]
 
 
 def test_a_second_reading_that_explains_no_more_does_not_count(page, monkeypatch):
@@ -77,14 +78,38 @@ def test_a_second_reading_that_explains_no_more_does_not_count(page, monkeypatch
         return 80.0 if region.name == "I" and region.top == 80 else region.zero_y
 
     tried, highest = heights(page, monkeypatch, wanders)
-    assert len(tried) == 3 and highest == [80.0, 160.0]
+    assert highest == [80.0, 160.0]
+    # At last it is told that the ink is its own: all of the wave less half of the line that was followed.
+    assert tried[2:] == [("I", TOP, []), ("I", TOP, [(WAVE, 80 - TOP - 2)])]
+
+
+@pytest.mark.parametrize("wanders", [False, True])
+def test_a_lead_that_is_told_which_ink_is_its_own_goes_elsewhere_where_it_went(page, monkeypatch, wanders):
+    """It follows the wave then; where it also leaves its line for a tenth of its length it does not count."""
+    tried = []
+    plain = reader(lambda region: 80.0 if region.name == "I" else region.zero_y, tried)
+
+    def read_lead(*args):
+        lead = plain(*args)
+        if args[-1]:
+            lead.signal.row_px[WAVE - 20] = TOP
+            lead.signal.row_px[300:340] += 4 * wanders
+        return lead
+
+    monkeypatch.setattr(module, "read_lead", read_lead)
+    leads, _ = read_leads(RefinedDigitizer(), *page)
+    assert tried[-1] == ("I", TOP, [(WAVE, 80 - TOP - 2)])
+    assert np.nanmin(leads[0].signal.row_px) == (80 if wanders else TOP)
 
 
 def test_where_nothing_is_left_over_each_lead_is_read_once(page, monkeypatch):
     def follows(region):
         return float(TOP) if region.name == "I" else region.zero_y
 
-    assert heights(page, monkeypatch, follows) == ([("I", 80), ("II", 160)], [60.0, 160.0])
+    assert heights(page, monkeypatch, follows) == (
+        [("I", 80, []), ("II", 160, [])],
+        [60.0, 160.0],
+    )
 
 
 def signal_with(known, start_px=10.0):

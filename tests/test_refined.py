@@ -52,6 +52,19 @@ def test_ink_of_a_neighbour_is_left_to_it(crossed):
     assert snr_db(signal, crossed) > 25
 
 
+def test_ink_that_is_known_to_be_its_own_is_read_whatever_the_network_says(crop):
+    """The network gives the highest waves to a neighbour."""
+    y = np.arange(len(crop.mask))[:, None]
+    level = np.median(np.nonzero(crop.mask)[0])
+    tips = (crop.mask * (abs(y - level) > 0.4 * crop.px_per_mm * 10)).astype(np.uint8)  # beyond 0.4 mV
+    digitizer = RefinedDigitizer(TrueMask(np.stack([crop.mask * (1 - tips), tips]).astype(np.float32)))
+    whole = RefinedDigitizer(TrueMask(crop.mask))(crop.image)
+    cut, told = (digitizer.read_shown(crop.image, crop.image, own) for own in (None, tips))
+    highest = np.nanmax(abs(whole.amplitude_mv))
+    assert np.nanmax(abs(cut.amplitude_mv)) < 0.6 * highest
+    assert np.nanmax(abs(told.amplitude_mv)) == pytest.approx(highest, rel=0.02)
+
+
 def test_the_sampling_frequency_changes_the_times_alone(crop):
     dense = RefinedDigitizer(TrueMask(crop.mask), fs_hz=1000.0)(crop.image)
     coarse = RefinedDigitizer(TrueMask(crop.mask), fs_hz=250.0)(crop.image)

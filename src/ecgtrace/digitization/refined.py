@@ -135,7 +135,9 @@ class RefinedDigitizer:
         """
         return self.read_shown(image, image)
 
-    def read_shown(self, image: NDArray[np.uint8], shown: NDArray[np.uint8]) -> LeadSignal:
+    def read_shown(
+        self, image: NDArray[np.uint8], shown: NDArray[np.uint8], own: NDArray[np.uint8] | None = None
+    ) -> LeadSignal:
         """
         Digitize a crop of which the network is shown another picture.
 
@@ -145,6 +147,8 @@ class RefinedDigitizer:
             What the stroke is fitted to.
         shown : ndarray of uint8, shape (height, width, 3)
             The same crop, without ink that is known to be another lead's.
+        own : ndarray of uint8, shape (height, width), optional
+            1 where ink is known to be the target's, whatever the network says.
 
         Returns
         -------
@@ -152,7 +156,7 @@ class RefinedDigitizer:
         """
         scan = upright(image) if self.deskew else Upright(image, np.eye(2, 3), 0.0)
         scale = self.find_scale(scan.image)
-        ink = self.find_ink(image, scan, scale, shown)
+        ink = self.find_ink(image, scan, scale, shown, own)
         with stage("fit"):
             found = self.explain(ink, scale)
         with stage("samples"):
@@ -165,14 +169,21 @@ class RefinedDigitizer:
         return self.grid(image)
 
     def find_ink(
-        self, image: NDArray[np.uint8], scan: Upright, scale: GridScale, shown: NDArray[np.uint8]
+        self,
+        image: NDArray[np.uint8],
+        scan: Upright,
+        scale: GridScale,
+        shown: NDArray[np.uint8],
+        own: NDArray[np.uint8] | None = None,
     ) -> InkMap:
-        """Tell which ink of a picture is whose, on the picture turned upright; `shown` as of `read_shown`."""
+        """Tell which ink is whose on the picture turned upright; `shown` and `own` as of `read_shown`."""
         if self.segmenter is None:
             raise ConfigError("this digitizer has no network; give it a segmenter")
         duration_s = px_to_s(image.shape[1], scale.px_per_mm_x)
         with stage("crops_ink"):
             channels = self.segmenter.channels(shown, duration_s=duration_s)
+        if own is not None:
+            channels = np.where(own > 0, np.eye(len(channels), 1, dtype=np.float32)[:, :, None], channels)
         if scan.angle_deg:
             size = (scan.image.shape[1], scan.image.shape[0])
             channels = np.stack([cv2.warpAffine(part, scan.matrix, size) for part in channels])

@@ -1,6 +1,7 @@
 """One lead of a page: its piece of the picture cut out and read, in px of the sheet."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from ecgtrace.digitization.verdict import is_straight
 from ecgtrace.layout.regions import LeadRegion
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_reading.other_rows import OtherRows
+from ecgtrace.page_reading.piece import Piece, ink_of
 from ecgtrace.page_reading.pulse_edge import Behind
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 
@@ -104,6 +106,7 @@ def read_lead(
     beside: tuple[bool, bool],
     pulse: Behind | None = None,
     others: OtherRows | None = None,
+    pieces: Sequence[Piece] = (),
 ) -> ReadLead:
     """
     Read a lead.
@@ -123,6 +126,8 @@ def read_lead(
         The pulse before it.
     others : OtherRows, optional
         What is known to be ink of other rows.
+    pieces : sequence of Piece, optional
+        Ink that hangs on its trace and that no lead follows: it is taken for this one's.
 
     Raises
     ------
@@ -147,7 +152,8 @@ def read_lead(
         top, bottom = max(0, round(top - up * more)), min(height, round(bottom + down * more))
         piece = np.ascontiguousarray(image[top:bottom, left:right])
         shown = piece if others is None else others.erased(piece, left, top)
-        signal = fixed.read_shown(piece, shown)
+        own = ink_of(pieces, left, top, piece.shape[:2]) if pieces else None
+        signal = fixed.read_shown(piece, shown, own)
         # A wave that ends at the piece's edge goes on: the maps gave its end to another row, or to none.
         above = top > 0 and float(np.nanmin(signal.row_px)) < near
         below = bottom < height and float(np.nanmax(signal.row_px)) > len(piece) - 1 - near

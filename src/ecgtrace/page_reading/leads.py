@@ -14,8 +14,16 @@ from ecgtrace.errors import EcgTraceError
 from ecgtrace.layout.regions import LeadRegion, RasterLayout, is_hidden
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_reading.lead import ReadLead, read_lead, to_sheet
-from ecgtrace.page_reading.left_over import Box, unread_ink, with_left_over
+from ecgtrace.page_reading.left_over import (
+    TraceInk,
+    hanging_on,
+    made_higher,
+    same_elsewhere,
+    trace_ink,
+    unread_ink,
+)
 from ecgtrace.page_reading.other_rows import other_rows
+from ecgtrace.page_reading.piece import Piece
 from ecgtrace.page_reading.pulse_edge import PULSE_SURE, pulse_before, pulse_behind
 from ecgtrace.sheet import Sheet
 from ecgtrace.stages import stage, watching
@@ -78,11 +86,12 @@ def read_leads(
         (begin, y), (start, _) = maps.from_page(ends).tolist()
         return is_hidden(replace(region, start=start, zero_y=y), begin, maps)
 
-    def read(region: LeadRegion, beside: tuple[bool, bool]) -> _Result:
+    def read(region: LeadRegion, beside: tuple[bool, bool], pieces: Sequence[Piece] = ()) -> _Result:
         with watching() as own:
             try:
                 pulse = pulse_before(sheet.image, region, pulses_mm, scale)
-                lead = read_lead(digitizer, sheet.image, region, scale, beside, pulse, others[region.row])
+                told = pulse, others[region.row], pieces
+                lead = read_lead(digitizer, sheet.image, region, scale, beside, *told)
                 behind = pulse_behind(region, pulse_ink, scale)
                 lead, error = replace(lead, pulse_behind=behind, begin_hidden=hidden(region, lead)), ""
             except EcgTraceError as failure:
@@ -104,7 +113,7 @@ def read_leads(
                 begun.append(_Begun(region, placed, beside, future))
                 ending += [future] if is_followed else []  # a strip need not be waited for
             edge_px = _edge([future.result().lead for future in ending], scale)
-        results = _followed(begun, read, pool, maps, scale)
+        results = _followed(begun, read, pool, trace_ink(sheet.image, maps), scale)
     if watch is not None:
         watch.spread("leads", (result.seconds for _, result in results))
     leads = [result.lead for _, result in results if result.lead is not None]
@@ -118,32 +127,43 @@ def read_leads(
 
 def _followed(
     begun: Sequence[_Begun],
-    read: Callable[[LeadRegion, tuple[bool, bool]], _Result],
+    read: Callable[[LeadRegion, tuple[bool, bool], Sequence[Piece]], _Result],
     pool: ThreadPoolExecutor,
-    maps: PageMaps,
+    traces: TraceInk,
     scale: GridScale,
 ) -> list[tuple[LeadRegion, _Result]]:
-    """Read leads again, on higher pieces, beside which ink was left over; what leaves less of it counts."""
+    """
+    Read leads again on which ink hangs that was left over; what leaves less of it counts.
+
+    At first on higher pieces of the page alone, on which the network may see more; then with that ink as
+    theirs.
+    """
     results = [one.result.result() for one in begun]
     leads = {k: result.lead for k, result in enumerate(results) if result.lead is not None}
-    pieces = unread_ink(maps, list(leads.values())) if leads else []
-    higher = {k: with_left_over(lead, begun[k].placed, pieces, scale) for k, lead in leads.items()}
-    again = {
-        k: pool.submit(read, region, begun[k].beside) for k, region in higher.items() if region is not None
-    }
-    left = _height_mm(pieces, scale)
-    for k, future in again.items():
-        result = future.result()
-        if result.lead is None:
-            continue
-        rest = _height_mm(unread_ink(maps, list({**leads, k: result.lead}.values())), scale)
-        if rest <= left - _LESS_MM:
-            left, leads[k], results[k] = rest, result.lead, result
+    if not leads:
+        return [(one.region, result) for one, result in zip(begun, results, strict=True)]
+    pieces = unread_ink(traces, list(leads.values()), scale)
+    for is_theirs in (False, True):
+        hanging = {k: hanging_on(lead, pieces, scale) for k, lead in leads.items()}
+        again = {}
+        for k, own in hanging.items():
+            if own:
+                higher = made_higher(begun[k].placed, own)
+                again[k] = pool.submit(read, higher, begun[k].beside, own if is_theirs else ())
+        for k, future in again.items():
+            result = future.result()
+            if result.lead is None or (
+                is_theirs and not same_elsewhere(leads[k], result.lead, hanging[k], scale)
+            ):
+                continue
+            rest = unread_ink(traces, list({**leads, k: result.lead}.values()), scale)
+            if _height_mm(rest, scale) <= _height_mm(pieces, scale) - _LESS_MM:
+                pieces, leads[k], results[k] = rest, result.lead, result
     return [(one.region, result) for one, result in zip(begun, results, strict=True)]
 
 
-def _height_mm(pieces: Sequence[Box], scale: GridScale) -> float:
-    return sum(y1 - y0 for _, y0, _, y1 in pieces) / scale.px_per_mm_y
+def _height_mm(pieces: Sequence[Piece], scale: GridScale) -> float:
+    return sum(piece.height for piece in pieces) / scale.px_per_mm_y
 
 
 def _edge(column: Sequence[ReadLead | None], scale: GridScale) -> float | None:

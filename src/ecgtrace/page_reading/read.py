@@ -31,7 +31,7 @@ from ecgtrace.page_reading.heart import heart_doubt, require_heart
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead
 from ecgtrace.page_reading.leads import read_leads
-from ecgtrace.page_reading.left_over import unread_ink
+from ecgtrace.page_reading.left_over import trace_ink, unread_ink
 from ecgtrace.page_reading.lines import without_lines
 from ecgtrace.page_reading.mirror import refuse_mirrored
 from ecgtrace.page_reading.no_grid import STRETCHES, sheet_by_pulses, straightened
@@ -48,7 +48,7 @@ from ecgtrace.reading import Paper
 from ecgtrace.recording import Box, Calibration, RecordedLead, Recording, lead_order
 from ecgtrace.sheet import Sheet, find_sheet
 from ecgtrace.stages import stage
-from ecgtrace.types import FloatArray
+from ecgtrace.types import FloatArray, GridScale
 from ecgtrace.units import LEAD_CODES
 from ecgtrace.vector.lines import Pulse
 from ecgtrace.vector.page_choice import NOTHING, PageChoice
@@ -220,7 +220,9 @@ class PageReader:
             raise PageError("traces were found, but none could be read: " + "; ".join(lost))
         if sheet.scale_from in STRETCHES:
             leads, sheet, calibrated = _to_length(leads, sheet, calibrated, dark)
-        unread_mm = [(y1 - y0) / sheet.px_per_mm_y for _, y0, _, y1 in unread_ink(maps, leads)]
+        scale = GridScale(sheet.px_per_mm_x, sheet.px_per_mm_y, 1.0)
+        pieces = unread_ink(trace_ink(sheet.image, maps), leads, scale)
+        unread_mm = [piece.height / sheet.px_per_mm_y for piece in pieces]
         return assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
 
     def _look(self, sheet: Sheet) -> Seen:
