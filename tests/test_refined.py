@@ -1,5 +1,7 @@
 """`refined` on crops whose signal is known, with the true masks in place of the network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,6 +65,16 @@ def test_ink_that_is_known_to_be_its_own_is_read_whatever_the_network_says(crop)
     highest = np.nanmax(abs(whole.amplitude_mv))
     assert np.nanmax(abs(cut.amplitude_mv)) < 0.6 * highest
     assert np.nanmax(abs(told.amplitude_mv)) == pytest.approx(highest, rel=0.02)
+
+
+def test_a_fit_that_went_astray_does_not_count(crop):
+    """On what it took for the samples, the fit fell flat."""
+
+    def flat(density, line, claim, others, fs_hz):
+        return replace(line, y_px=np.full(len(line.y_px), np.median(line.y_px)))
+
+    signal = RefinedDigitizer(TrueMask(crop.mask), on_samples=flat)(crop.image)
+    assert snr_db(signal, crop) > 28
 
 
 def test_the_sampling_frequency_changes_the_times_alone(crop):
