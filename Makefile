@@ -29,7 +29,7 @@ run: setup  ## Digitize example pages and leads, recompute the paper's two table
 test: setup  ## Run all tests
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup  # one thread each: two that wait for a core spin
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2  # one thread each: two that wait for a core spin
 
 lint: setup  ## Check style, types and the order of the layers
 	$(BIN)/python -m ruff check .

@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import fcntl
 import logging
 import os
 import signal
@@ -18,6 +19,7 @@ os.environ.setdefault("WANDB_MODE", "disabled")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
+_MADE = "made"  # says that the reproduction beside it is whole
 
 
 @pytest.fixture(scope="session")
@@ -34,16 +36,29 @@ def quick_reproduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     Return the folder of `reproduce.py profile=quick`, killed once in the middle and started again.
 
-    Made once for all tests that look at it: minutes. `killed.txt` and `resumed.txt` beside it hold what
-    the two calls printed.
+    Made once for all tests that look at it, in whatever process: minutes. `killed.txt` and `resumed.txt`
+    beside it hold what the two calls printed.
     """
-    folder = tmp_path_factory.mktemp("quick") / "out"
-    folder.mkdir()
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # whose own folder stands in that of all
+        base = base.parent
+    folder = base / "quick" / "out"
+    with (base / "quick.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder.parent / _MADE).is_file():
+            folder.mkdir(parents=True)
+            _killed_and_resumed(folder)
+            (folder.parent / _MADE).touch()
+    return folder
+
+
+def _killed_and_resumed(folder: Path) -> None:
     command = [sys.executable, str(ROOT / "reproduce.py"), "profile=quick", f"output_dir={folder}"]
     command += ["progress=false"]
     with (folder.parent / "killed.txt").open("wb") as log:
         first = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder.parent)
-        second_run = folder / "unet_none" / ".hydra" / "config.yaml"
+        # Hydra writes it after config.yaml: a kill while that is half written would make the run anew.
+        second_run = folder / "unet_none" / ".hydra" / "overrides.yaml"
         until = time.monotonic() + 240
         while not second_run.is_file() and first.poll() is None and time.monotonic() < until:
             time.sleep(0.1)
@@ -54,14 +69,6 @@ def quick_reproduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, (folder.parent / "resumed.txt").read_text()
     for checkpoint in folder.glob("unet_*/*.ckpt"):
         checkpoint.unlink()  # 2 GB, and pytest keeps folders until all tests are done
-    return folder
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one long reproduction in one process, or each process makes its own."""
-    for item in items:
-        if "quick_reproduction" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("quick_reproduction"))
 
 
 @pytest.fixture(autouse=True)
