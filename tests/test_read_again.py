@@ -10,6 +10,7 @@ from ecgtrace.layout.rows import Row
 from ecgtrace.page_ink.maps import NAME_CLASSES, PageMaps
 from ecgtrace.page_reading.lead import ReadLead, _without_specks
 from ecgtrace.page_reading.leads import read_leads
+from ecgtrace.page_reading.left_over import trace_ink
 from ecgtrace.sheet import Sheet
 from ecgtrace.sheet.mapping import PlaneMap
 from ecgtrace.types import GridScale, LeadSignal
@@ -37,7 +38,7 @@ def page():
     picture = np.full((*SHAPE, 3), 255, np.uint8)
     picture[trace > 0] = 0
     sheet = Sheet(picture, 4.0, 4.0, PlaneMap.identity(), 0.0, 0.0, "grid lines", grid_confirmed=True)
-    return sheet, maps, RasterLayout("2x1", regions, rows)
+    return sheet, maps, RasterLayout("2x1", regions, rows), trace_ink(picture, maps)
 
 
 def reader(read, tried):

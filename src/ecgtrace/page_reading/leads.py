@@ -19,7 +19,6 @@ from ecgtrace.page_reading.left_over import (
     hanging_on,
     made_higher,
     same_elsewhere,
-    trace_ink,
     unread_ink,
 )
 from ecgtrace.page_reading.other_rows import other_rows
@@ -53,6 +52,7 @@ def read_leads(
     sheet: Sheet,
     maps: PageMaps,
     layout: RasterLayout,
+    traces: TraceInk,
     pulses_mm: Sequence[Pulse] = (),
 ) -> tuple[list[ReadLead], list[str]]:
     """
@@ -67,6 +67,8 @@ def read_leads(
     sheet : Sheet
     maps : PageMaps
     layout : RasterLayout
+    traces : TraceInk
+        Of the sheet.
     pulses_mm : sequence of Pulse, optional
         The sheet's calibration pulses.
 
@@ -113,7 +115,7 @@ def read_leads(
                 begun.append(_Begun(region, placed, beside, future))
                 ending += [future] if is_followed else []  # a strip need not be waited for
             edge_px = _edge([future.result().lead for future in ending], scale)
-        results = _followed(begun, read, pool, trace_ink(sheet.image, maps), scale)
+        results = _followed(begun, read, pool, traces, scale)
     if watch is not None:
         watch.spread("leads", (result.seconds for _, result in results))
     leads = [result.lead for _, result in results if result.lead is not None]

@@ -31,7 +31,7 @@ from ecgtrace.page_reading.heart import heart_doubt, require_heart
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead
 from ecgtrace.page_reading.leads import read_leads
-from ecgtrace.page_reading.left_over import trace_ink, unread_ink
+from ecgtrace.page_reading.left_over import TraceInk, trace_ink, unread_ink
 from ecgtrace.page_reading.lines import without_lines
 from ecgtrace.page_reading.mirror import refuse_mirrored
 from ecgtrace.page_reading.no_grid import STRETCHES, sheet_by_pulses, straightened
@@ -186,6 +186,7 @@ class PageReader:
             _require_page(layout)
             refuse_several(names)
             pulses = find_pulses(maps)
+            traces = trace_ink(sheet.image, maps)
         with stage("page_text"):
             zero_lines_mm = [row.zero_y / MAP_PX_PER_MM for row in layout.rows]
             by_form = whole_pulses(maps, dark, layout.regions)
@@ -196,10 +197,10 @@ class PageReader:
             calibrated = calibrate(sheet, measured, given, text, zero_lines_mm, least)
         with stage("page_ink"):
             refuse_mirrored(seen, partial(self._flipped, sheet))
-        recording = self._recording(sheet, maps, layout, calibrated, pulses, dark)
+        recording = self._recording(sheet, maps, layout, calibrated, pulses, traces, dark)
         faster = at_double_speed(calibrated, recording.leads)
         if faster is not None:
-            recording = self._recording(sheet, maps, layout, faster, pulses, dark)
+            recording = self._recording(sheet, maps, layout, faster, pulses, traces, dark)
         speed = recording.calibration.speed_mm_per_s
         assert speed is not None
         doubts, notes = whole_doubts(sheet, maps, layout, image.shape[:2], speed)
@@ -213,15 +214,16 @@ class PageReader:
         layout: RasterLayout,
         calibrated: Calibrated,
         pulses: Sequence[Pulse],
+        traces: TraceInk,
         dark: NDArray[np.bool_],
     ) -> Recording:
-        leads, lost = self._leads(sheet, maps, layout, calibrated[0], pulses)
+        leads, lost = self._leads(sheet, maps, layout, calibrated[0], pulses, traces)
         if not leads:
             raise PageError("traces were found, but none could be read: " + "; ".join(lost))
         if sheet.scale_from in STRETCHES:
             leads, sheet, calibrated = _to_length(leads, sheet, calibrated, dark)
         scale = GridScale(sheet.px_per_mm_x, sheet.px_per_mm_y, 1.0)
-        pieces = unread_ink(trace_ink(sheet.image, maps), leads, scale)
+        pieces = unread_ink(traces, leads, scale)
         unread_mm = [piece.height / sheet.px_per_mm_y for piece in pieces]
         return assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
 
@@ -248,12 +250,13 @@ class PageReader:
         layout: RasterLayout,
         calibration: Calibration,
         pulses: Sequence[Pulse],
+        traces: TraceInk,
     ) -> tuple[list[ReadLead], list[str]]:
         assert calibration.speed_mm_per_s is not None and calibration.gain_mm_per_mv is not None
         kind = Paper(calibration.speed_mm_per_s, calibration.gain_mm_per_mv)
         digitizer = kind.ready(self.digitizer)
         assert isinstance(digitizer, RefinedDigitizer)
-        leads, lost = read_leads(digitizer, sheet, maps, layout, pulses)
+        leads, lost = read_leads(digitizer, sheet, maps, layout, traces, pulses)
         return [replace(lead, signal=kind.applied(lead.signal)) for lead in leads], lost
 
 
