@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgtrace.layout.columns import Break, RowSigns, shared_breaks, shared_lead_in
 from ecgtrace.page_ink.names import FoundName
+from ecgtrace.types import FloatArray
 
 COLUMN_MM = 12.0  # names of one column stand within so much; leads are longer
 _EQUAL_MM = 1.5  # columns told by names alone are equal within the places of names
@@ -16,6 +18,8 @@ _USUAL = (6, 4, 3)  # rows of several columns that stand over strips
 _CLEAR = 0.8  # of them show a break that no name tells
 _SHORTEST_MM = 15.0  # of a column
 _BEFORE_MM = 2.0  # of the first begin a name that hides others may reach
+_PARTED = (3, 4)  # columns of a page
+_EQUAL_PLACES_MM = 2.0  # names of columns of one width stand so exactly
 _NEAR_EQUAL_MM = 5.0  # how far names may stand from where those of the other columns stand
 
 
@@ -126,4 +130,21 @@ def _name_columns(named: Sequence[Sequence[FoundName]], per_mm: float) -> list[f
             groups[-1].append(x)
         else:
             groups.append([x])
-    return [float(np.median(group)) for group in groups if len(group) >= 0.5 * len(named)]
+    middles = np.array([np.median(group) for group in groups])
+    often = np.array([len(group) >= 0.5 * len(named) for group in groups])
+    return [float(x) for x in middles[often | _between(middles, often, per_mm)]]
+
+
+def _between(places: FloatArray, sure: NDArray[np.bool_], per_mm: float) -> NDArray[np.bool_]:
+    """Mark places of few names that part the columns of most names into equal ones, as recorders print them."""
+    known = np.flatnonzero(sure)
+    if len(known) < 2:
+        return np.zeros(len(places), np.bool_)
+    first, last = places[known[[0, -1]]]
+    for columns in _PARTED:
+        grid = np.linspace(first, last, columns)
+        nearest = np.abs(places[:, None] - grid).argmin(axis=0)
+        near = np.abs(places[nearest] - grid) <= _EQUAL_PLACES_MM * per_mm
+        if near.all() and {*known.tolist()} <= {*nearest.tolist()}:
+            return np.isin(np.arange(len(places)), nearest)
+    return np.zeros(len(places), np.bool_)

@@ -165,23 +165,31 @@ def _columns(
     fits = [one for one in fits if one[0].gain > _CLEAR * most]
     if not fits:
         return None
-    # The first leads of a column of six are those of one of three, too: more rows tell more.
-    best, count, columns = max(fits, key=lambda one: (one[1], one[0].gain))
-    for other, n_rows, form in fits:
-        apart = form != columns or max(np.abs(np.subtract(other.ends, best.ends))) > 1
-        if n_rows == count and other is not best and apart:
-            return None
-    shared = shared_signs(signs[:count], per_mm)
-    breaks = _equal(best, columns, (begin, end), shared, per_mm)
-    if breaks and _are_among(clear, breaks, per_mm):
-        note = "columns were told by the sums of the limb leads, and are equal"
-        return Columns(0, count, breaks, [], [note])
-    breaks = [_likely(best, number, clear, shared, begin, per_mm) for number in range(len(best.ends))]
-    breaks += _one_more(breaks, (begin, end), shared) if len(breaks) < columns - 1 else []
+    # The first leads of a column of six are those of one of three, too: more rows tell more. But of three and four
+    # rows that is right by whose ends the columns are equal: the fourth may be a strip.
+    shared = {n: shared_signs(signs[:n], per_mm) for _, n, _ in fits}
+    fits.sort(key=lambda one: (one[1], one[0].gain), reverse=True)
+    for best, count, columns in fits:
+        if any(n == count and _are_apart((best, columns), (other, form)) for other, n, form in fits):
+            if count == fits[0][1]:
+                return None
+            continue
+        equal = _equal(best, columns, (begin, end), shared[count], per_mm)
+        if equal and _are_among(clear, equal, per_mm):
+            note = "columns were told by the sums of the limb leads, and are equal"
+            return Columns(0, count, equal, [], [note])
+    best, count, columns = fits[0]
+    breaks = [_likely(best, number, clear, shared[count], begin, per_mm) for number in range(len(best.ends))]
+    breaks += _one_more(breaks, (begin, end), shared[count]) if len(breaks) < columns - 1 else []
     if len(breaks) < columns - 1 or not _are_among(clear, breaks, per_mm):
         return None
     doubt = "columns were told by the sums of the limb leads alone: they may begin elsewhere"
     return Columns(0, count, breaks, [doubt], [])
+
+
+def _are_apart(one: tuple[_Fit, int], other: tuple[_Fit, int]) -> bool:
+    """Tell whether two fits give other columns, or end them elsewhere."""
+    return one[1] != other[1] or max(np.abs(np.subtract(one[0].ends, other[0].ends))) > 1
 
 
 def _are_among(clear: Sequence[Break], breaks: Sequence[Break], per_mm: float) -> bool:

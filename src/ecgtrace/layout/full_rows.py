@@ -138,3 +138,33 @@ def with_full_rows(shown: Sequence[Sequence[bool]], named: Sequence[Sequence[Fou
                 for index in more:
                     found[index] = list(every)
     return found
+
+
+def with_strips(shown: Sequence[Sequence[bool]], named: Sequence[Sequence[FoundName]]) -> list[list[bool]]:
+    """
+    Let the last rows be strips where a bar drawn through all rows lets them seem to have columns.
+
+    They have no names of several leads, and so many rows are not usual, but those above them are.
+
+    Parameters
+    ----------
+    shown : sequence of sequence of bool
+        For each row, at which breaks it shows a new column.
+    named : sequence of sequence of FoundName
+        Names of each row.
+
+    Returns
+    -------
+    list of list of bool
+        As `shown`.
+    """
+    found = [list(row) for row in shown]
+    full = [index for index, row in enumerate(found) if row and all(row)]
+    several = [index for index, own in enumerate(named) if len(own) > 1]
+    if not full or not several or (len(full), len(found[0]) + 1) in ORDERS:
+        return found
+    above = [index for index in full if index <= several[-1]]
+    if (len(above), len(found[0]) + 1) in ORDERS:
+        for index in full[len(above) :]:
+            found[index] = [False] * len(found[index])
+    return found

@@ -18,6 +18,8 @@ _SAME_ROW = 0.35  # of the distance of rows
 _NEAR, _FAR = 0.8, 1.2  # of it: farther than the one, up to the other, only where one row more has a name
 _ALONE_GAP_MM = 30.0  # where there is one row
 _STROKE_MM = (0.75, 1.5)  # about the middle of an I, along x and y
+_ONE_NAME_MM = 5.0  # letters of one name; leads are longer
+_MOST_ON_LINE = 6  # names: recorders print four columns, and one name may be read twice
 _TICKS = 3  # one I stands in a row, and another where columns and strips are named alike
 _TICKS_HEIGHT_MM = 1.0  # marks of seconds stand on one line
 _LEGIBLE = 0.6  # a name that is none of the twelve was read, no letters of a header
@@ -64,18 +66,18 @@ def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float
             if abs(offset) > min(_FAR * gap, _FARTHEST_MM * per_mm):
                 continue
             hits = [_row_of(other.y - offset, levels, reach) for other in names]
-            exact = [
-                1 - abs(other.y - offset - levels[hit]) / reach
-                for other, hit in zip(names, hits, strict=True)
-                if hit is not None
-            ]
             best_of: dict[int, float] = {}  # words of a header are read as names less well
+            exact_of: dict[int, float] = {}  # numbers of seconds stand at one height, too
             for other, hit in zip(names, hits, strict=True):
                 if hit is not None:
                     best_of[hit] = max(best_of.get(hit, 0.0), other.score)
+                    exact = 1 - abs(other.y - offset - levels[hit]) / reach
+                    exact_of[hit] = max(exact_of.get(hit, 0.0), exact)
             rows_hit = sum(best_of.values()) - 0.6 * (abs(offset) > _NEAR * gap)
             rows_hit += _IN_ORDER * _in_order(names, hits, len(levels)) - _FAR_COST * abs(offset) / gap
-            score = (rows_hit + 0.5 * float(np.mean(exact)) if exact else 0.0, len(exact), -abs(offset))
+            n_hits = sum(hit is not None for hit in hits)
+            exactly = 0.5 * float(np.mean([*exact_of.values()])) if exact_of else 0.0
+            score = (rows_hit + exactly if n_hits else 0.0, n_hits, -abs(offset))
             if score > best:
                 best, shift = score, offset
     for name in names:
@@ -86,8 +88,19 @@ def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float
         if own:
             height = min((n.y for n in own), key=lambda y: abs(y - shift - levels[index]))
             kept = [n for n in own if abs(n.y - height) <= _SAME_HEIGHT_MM * per_mm]
-            named[index] = sorted(kept, key=lambda n: n.x)
+            named[index] = _one_of_each(kept, per_mm)
     return named
+
+
+def _one_of_each(names: Sequence[FoundName], per_mm: float) -> list[FoundName]:
+    """Return from left to right the names of a row, of those read at one place the best."""
+    kept: list[FoundName] = []
+    for name in sorted(names, key=lambda n: n.x):
+        if kept and name.x - kept[-1].x <= _ONE_NAME_MM * per_mm:
+            kept[-1] = max(kept[-1], name, key=lambda n: n.score)
+        else:
+            kept.append(name)
+    return kept
 
 
 def _in_order(names: Sequence[FoundName], hits: Sequence[int | None], n_rows: int) -> int:
@@ -105,8 +118,11 @@ def without_strokes(names: Sequence[FoundName], maps: PageMaps) -> list[FoundNam
     Leave out each I that is no letter.
 
     That is a bar or an edge of a pulse, where there is more of their ink than of print, and a mark of
-    seconds, of which several stand on one line.
+    seconds, of which several stand on one line. So do numbers of seconds, each taken for one name or another.
     """
+    heights = np.array([name.y for name in names])
+    near = [np.sum(np.abs(heights - y) <= _TICKS_HEIGHT_MM * MAP_PX_PER_MM) for y in heights]
+    names = [name for name, count in zip(names, near, strict=True) if count <= _MOST_ON_LINE]
     ones = np.array([name.y for name in names if name.name == "I"])
     names = [
         name

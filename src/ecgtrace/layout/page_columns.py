@@ -8,7 +8,7 @@ import numpy as np
 from ecgtrace.layout.breaks import COLUMN_MM, find_breaks
 from ecgtrace.layout.column_sums import columns_by_sums
 from ecgtrace.layout.columns import Break, RowSigns, signs_of
-from ecgtrace.layout.full_rows import with_full_rows, with_unnamed
+from ecgtrace.layout.full_rows import with_full_rows, with_strips, with_unnamed
 from ecgtrace.layout.given import GivenLayout, given_breaks
 from ecgtrace.layout.names import names_of_rows
 from ecgtrace.layout.orders import ORDERS
@@ -19,6 +19,7 @@ from ecgtrace.page_ink.names import FoundName
 SHORTEST_MM = 8.0  # of a piece: 0.3 s
 _GAP_MM = 3.0  # bare paper that a trace may lose to a stain
 _OWN_SIGN = 0.5  # a row breaks where a column begins if it shows this of a sign of its own
+_MOSTLY = 0.6  # of the rows of several columns have several names
 _NEAR_MM = 1.5  # of the column's begin
 
 
@@ -78,15 +79,18 @@ def columns_of_page(
             doubts, notes = [], [told] if told else []
         shown = [[index < n_full] * len(breaks) for index in range(len(rows))]
         return PageColumns(rows, named, spans, breaks, shown, doubts, notes)
+    shown = [_shown(*row, breaks, n_several > 0) for row in zip(named, signs, strict=True)]
+    if n_several:
+        shown = with_strips(with_full_rows(shown, named), named)
     is_one = not n_several and 2 * sum(map(bool, named)) >= len(named)  # or that it has one
-    if not is_one and (n_several, len(breaks) + 1) not in ORDERS:
+    n_full = sum(bool(row) and all(row) for row in shown)
+    is_usual = (n_full, len(breaks) + 1) in ORDERS and n_several >= _MOSTLY * n_full
+    if not is_one and not is_usual:
         sums = columns_by_sums(rows, signs, spans, breaks, per_mm)
         if sums is not None:
             rows, named, spans = rows[sums.first :], named[sums.first :], spans[sums.first :]
             shown = [[index < sums.n_rows] * len(sums.breaks) for index in range(len(rows))]
             return PageColumns(rows, named, spans, sums.breaks, shown, sums.doubts, sums.notes)
-    shown = [_shown(*row, breaks, n_several > 0) for row in zip(named, signs, strict=True)]
-    shown = with_full_rows(shown, named) if n_several else shown
     return PageColumns(rows, named, spans, breaks, shown, doubts, notes)
 
 

@@ -10,7 +10,7 @@ from ecgtrace.layout.full_bars import with_full_bars
 from ecgtrace.layout.ladder import Uppermost, without_ladders
 from ecgtrace.layout.names import with_left_edges, without_strokes
 from ecgtrace.layout.one_row import joined_by_lines, name_lines, pulse_lines
-from ecgtrace.layout.real_rows import without_edges, without_lines, without_pieces
+from ecgtrace.layout.real_rows import without_doubles, without_edges, without_lines, without_pieces
 from ecgtrace.layout.rows import Row, find_rows
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_ink.names import FoundName
@@ -65,6 +65,6 @@ def rows_of_page(
     lines = name_lines(names)
     rows = joined_by_lines(rows, lines if len(lines) else pulse_lines(maps))
     rows, left_out = without_lines(rows, names)
-    rows = without_pieces(rows, names, maps)
+    rows = without_pieces(without_doubles(rows), names, maps)
     rows, edges = without_edges(rows, names)
     return PageRows(rows, left_out + edges, maps, names, ladder)

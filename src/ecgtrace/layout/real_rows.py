@@ -8,15 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ecgtrace.digitization.beats import narrow_waves
 from ecgtrace.layout.names import names_of_rows
 from ecgtrace.layout.rows import SURE, Row
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
+from ecgtrace.page_ink.no_trace import straightness_mm
 from ecgtrace.types import FloatArray
-from ecgtrace.units import LEADS
+from ecgtrace.units import GAIN_MM_PER_MV, LEADS, PAPER_SPEED_MM_PER_S
 
 _WELL = 0.7  # score of a name that was read well; words of headers come lower
 _ALIKE_MM = 4.0  # rows begin and end so near to each other
+_SOME = 0.25  # of the rows end alike: some end with a stroke of the grid, or a pulse
 _SPACED = (0.75, 1.25)  # of the usual distance of rows
 _COLUMN_MM = 5.0  # names of a column begin at one place
 _PIECE = 0.35  # of the usual ink along a row: what has less, and no name, is a piece
@@ -25,6 +28,13 @@ _NAMED = 0.8  # of the others have a name
 _SHORT = 0.6  # of the others' ink along a row
 _TOO_NEAR = 0.5  # of the distance of rows: what stands so near to a row is no row of its own
 _ROWS = 3  # tell what is usual
+_CLOSE = 1.5  # of the distance of rows: no third stands between two that are so close
+_ALL_THREE = 0.3  # of its columns, at crossings and in steep waves
+_FEWEST = 2  # rows that have names
+# Of the columns of a frame lie on one straight line, where letters and waves touch it; and narrow waves stand
+# out of it less than beats out of a lead that runs as level. Strips on drawn pages: 0.56 and more of such waves.
+_FRAME, _NO_BEATS = 0.75, 0.35
+_NEARLY_MM = 0.9  # of a line that is bent
 _LEAST_MM = 1.0  # along x: shorter ones are specks, and steep waves that reach far from their row
 _TOUCH_MM = 1.5  # from a piece to the trace that it belongs to
 _NEAR = 0.7  # of the distance of rows, from a piece to the zero line of its row
@@ -34,8 +44,9 @@ def without_lines(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list
     """
     Leave out straight lines: rules and frames of the paper.
 
-    A lead that shows no wave has a name of its own, which none of the other rows takes; or it is as long as
-    the others, and as far from them, but not above or below all of them where these have names.
+    A lead that shows no wave has a name of its own, which none of the other rows takes, or it is as long as the
+    others, and as far from them. Above or below all others it is both, where any has a name: words of a header,
+    and the frame below them, stand above the first row as the name of a lead does, but the frame is longer.
 
     Returns
     -------
@@ -48,13 +59,12 @@ def without_lines(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list
     names = [name for name in names if name.name in LEADS and name.score >= _WELL]
     of_each = names_of_rows(names, waves, MAP_PX_PER_MM)
     taken = {id(name) for own in of_each for name in own}
-    all_named = np.mean([bool(own) for own in of_each]) >= _NAMED  # an outer lead would be named, too
     inner = [waves[0].zero_y < row.zero_y < waves[-1].zero_y for row in rows]
     own = names_of_rows(names, rows, MAP_PX_PER_MM)
     of_waves = [name.x for name in names if id(name) in taken]
     named = [any(id(name) not in taken and _in_column(name.x, of_waves) for name in found) for found in own]
     keep = [
-        not row.is_straight or is_named or ((is_inner or not all_named) and _in_line(row, waves))
+        not row.is_straight or ((is_inner or not taken) + is_named + _in_line(row, waves) >= 2)
         for row, is_named, is_inner in zip(rows, named, inner, strict=True)
     ]
     return (
@@ -63,12 +73,36 @@ def without_lines(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list
     )
 
 
+def without_doubles(rows: Sequence[Row]) -> list[Row]:
+    """
+    Give a row that stands between two others, where one of them has no ink, to those that it is a piece of.
+
+    Two traces that come near each other vote for a zero line between theirs as long as they do. Where three
+    rows stand, all three have ink in the same columns.
+    """
+    kept = list(rows)
+    usual = float(np.median(np.diff([row.zero_y for row in rows]))) if len(rows) > _ROWS else 0.0
+    k = 1
+    while k < len(kept) - 1:
+        above, row, below = kept[k - 1 : k + 2]
+        all_three = (above.inked & row.inked & below.inked).sum()
+        is_close = below.zero_y - above.zero_y < _CLOSE * usual
+        if is_close and all_three <= _ALL_THREE * row.inked.sum():
+            to_above = row.ink & ~above.inked
+            kept[k - 1] = replace(above, ink=above.ink | to_above)
+            kept[k + 1] = replace(below, ink=below.ink | (row.ink & ~to_above))
+            del kept[k]
+        else:
+            k += 1
+    return kept
+
+
 def without_edges(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list[Row], list[Row]]:
     """
     Leave out an edge of the paper or of a frame, with what touches it, above or below rows that have names.
 
-    Waves that reach the edge, or a logo on it, let it be no straight line. It is a row without a name among
-    rows that have one, and it stands apart, or is far shorter than the others.
+    Waves that reach the edge, or letters on it, let it be no straight line. It is a row without a name among
+    rows that have one, and it stands apart, or is far shorter than the others, or is a line for the most part.
 
     Returns
     -------
@@ -78,19 +112,33 @@ def without_edges(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list
     kept, left_out = list(rows), []
     for end in (0, -1):
         others = kept[1:] if end == 0 else kept[:-1]
-        if len(others) < _ROWS:
+        if len(others) < _FEWEST:
             break
         sure = [name for name in names if name.name in LEADS and name.score >= _WELL]
         named = names_of_rows(sure, others, MAP_PX_PER_MM)
-        if names_of_rows(sure, kept, MAP_PX_PER_MM)[end] or np.mean([bool(own) for own in named]) < _NAMED:
+        firsts = [own[0].x for own in named if own]  # words of a header stand anywhere
+        own = names_of_rows(sure, kept, MAP_PX_PER_MM)[end]
+        if (own and _in_column(own[0].x, firsts)) or np.mean([bool(found) for found in named]) < _NAMED:
             continue
         levels = [row.zero_y for row in others]
         gap = abs(kept[end].zero_y - others[end].zero_y)
         is_apart = gap > _APART * float(np.diff(levels).max())
         is_short = kept[end].inked.sum() < _SHORT * float(np.median([row.inked.sum() for row in others]))
-        if is_apart or is_short:
+        if is_apart or is_short or _is_frame(kept[end], others):
             left_out.append(kept.pop(end))
     return kept, left_out
+
+
+def _is_frame(row: Row, others: Sequence[Row]) -> bool:
+    """Tell whether a row is a line for the most part, or one that is bent, and straighter than the others."""
+    usual_mm = float(np.median([straightness_mm(other.ink) for other in others]))
+    if straightness_mm(row.ink) <= min(_NEARLY_MM, usual_mm / 2):
+        return True
+    if row.share_on_line < _FRAME:
+        return False
+    mv = -row.line / (MAP_PX_PER_MM * GAIN_MM_PER_MV)
+    waves = narrow_waves(mv, MAP_PX_PER_MM * PAPER_SPEED_MM_PER_S)
+    return waves is None or waves < _NO_BEATS
 
 
 def _in_line(row: Row, others: Sequence[Row]) -> bool:
@@ -98,10 +146,11 @@ def _in_line(row: Row, others: Sequence[Row]) -> bool:
     if len(others) < 2:
         return False
     ends = np.array([np.flatnonzero(other.inked)[[0, -1]] for other in others])
-    away = np.abs(np.flatnonzero(row.inked)[[0, -1]] - np.median(ends, axis=0))
+    away = np.abs(np.flatnonzero(row.inked)[[0, -1]] - ends)
+    alike = (away <= _ALIKE_MM * MAP_PX_PER_MM).mean(axis=0)
     levels = np.array([other.zero_y for other in others])
     gap = np.abs(levels - row.zero_y).min() / np.median(np.diff(levels))
-    return bool((away <= _ALIKE_MM * MAP_PX_PER_MM).all() and _SPACED[0] <= gap <= _SPACED[1])
+    return bool((alike >= _SOME).all() and _SPACED[0] <= gap <= _SPACED[1])
 
 
 def _in_column(x: float, others: Sequence[float]) -> bool:
@@ -121,7 +170,7 @@ def without_pieces(rows: Sequence[Row], names: Sequence[FoundName], maps: PageMa
         return list(rows)
     lengths = np.array([row.inked.sum() for row in rows])
     usual = float(np.median(lengths))
-    named = names_of_rows(names, rows, MAP_PX_PER_MM)
+    named = names_of_rows([name for name in names if name.score >= _WELL], rows, MAP_PX_PER_MM)
     short = lengths < _PIECE * usual
     long = np.array([row.zero_y for row in rows])[~short]
     near = _TOO_NEAR * float(np.median(np.diff(long))) if len(long) > 1 else 0.0

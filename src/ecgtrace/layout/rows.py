@@ -6,8 +6,10 @@ are where these votes meet, and a pixel belongs to the row it votes for: a wave 
 row still votes for its own.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +28,13 @@ _LEAST_SHARE = 0.06  # of the votes of the strongest row
 _SHORTEST_MM = 12.0  # of ink along x that makes a row; half a second
 _FARTHEST_MM = 6.0  # of a vote from its row
 _ONE_ROW = 0.7  # of the usual distance of rows: columns of one row may stand at different heights
-_STRAIGHT_MM = 0.9  # of most columns of a rule; waves of a lead fill more of its columns
+# Of most columns of a rule: up to 0.5 on drawn pages. A lead of 0.5 mV at 5 mm/mV, whose waves fill few of its
+# columns, has 0.55 and more.
+_STRAIGHT_MM = 0.5
 _SAME = 0.35  # of it: a row on paper that is bent
 _BOTH = 0.1  # of the shorter one's columns
+_ON_LINE_MM = 0.25  # a px of the maps
+_PARTS = 10  # of a row, of which two tell a line
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +77,28 @@ class Row:
         """Whether it is a line without a wave, as a rule or the frame of a page."""
         return straightness_mm(self.ink) <= _STRAIGHT_MM
 
+    @cached_property
+    def share_on_line(self) -> float:
+        """Share of the columns with ink whose middle lies on one straight line, the one with most."""
+        x = np.flatnonzero(self.inked)
+        y = self.line[x]
+        ends = np.array([(np.median(a), np.median(b)) for a, b in _parts(x, y)])
+        best = 0.0
+        for (x0, y0), (x1, y1) in combinations(ends, 2):
+            away = np.abs(y - y0 - (y1 - y0) / (x1 - x0) * (x - x0))
+            best = max(best, float(np.mean(away <= _ON_LINE_MM * MAP_PX_PER_MM)))
+        return best
+
     def extent_y(self, left: float, right: float) -> tuple[int, int] | None:
         """Return the first and last row of the maps with its ink between two columns; None without ink."""
         part = self.ink[:, max(0, round(left)) : round(right) + 1].any(axis=1)
         where = np.flatnonzero(part)
         return (int(where[0]), int(where[-1])) if len(where) else None
+
+
+def _parts(x: NDArray[np.int_], y: FloatArray) -> Iterator[tuple[NDArray[np.int_], FloatArray]]:
+    for part in np.array_split(np.arange(len(x)), min(_PARTS, len(x))):
+        yield x[part], y[part]
 
 
 def find_rows(maps: PageMaps) -> list[Row]:
