@@ -10,7 +10,7 @@ from ecgtrace.layout.rows import Row
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
 from ecgtrace.types import FloatArray
-from ecgtrace.units import LEADS
+from ecgtrace.units import LEADS, PAPER_SPEED_MM_PER_S
 
 _FARTHEST_MM = 22.0  # a name stands no farther from its row
 _SAME_HEIGHT_MM = 2.5  # names of a row stand at one height; a middle of g and V differs by less
@@ -19,8 +19,10 @@ _NEAR, _FAR = 0.8, 1.2  # of it: farther than the one, up to the other, only whe
 _ALONE_GAP_MM = 30.0  # where there is one row
 _STROKE_MM = (0.75, 1.5)  # about the middle of an I, along x and y
 _ONE_NAME_MM = 5.0  # letters of one name; leads are longer
-_MOST_ON_LINE = 6  # names: recorders print four columns, and one name may be read twice
 _TICKS = 3  # one I stands in a row, and another where columns and strips are named alike
+_MARKS = 3  # seconds that numbers tell, two of them one after the other
+_MARK_MM = 1.0  # about them
+_MARKS_READ = 0.75  # mean score: of names on drawn pages 0.9 and more, of numbers 0.5 to 0.7
 _TICKS_HEIGHT_MM = 1.0  # marks of seconds stand on one line
 _LEGIBLE = 0.6  # a name that is none of the twelve was read, no letters of a header
 _IN_ORDER = 0.3  # for each name in the row of the usual order
@@ -118,11 +120,8 @@ def without_strokes(names: Sequence[FoundName], maps: PageMaps) -> list[FoundNam
     Leave out each I that is no letter.
 
     That is a bar or an edge of a pulse, where there is more of their ink than of print, and a mark of
-    seconds, of which several stand on one line. So do numbers of seconds, each taken for one name or another.
+    seconds, of which several stand on one line.
     """
-    heights = np.array([name.y for name in names])
-    near = [np.sum(np.abs(heights - y) <= _TICKS_HEIGHT_MM * MAP_PX_PER_MM) for y in heights]
-    names = [name for name, count in zip(names, near, strict=True) if count <= _MOST_ON_LINE]
     ones = np.array([name.y for name in names if name.name == "I"])
     names = [
         name
@@ -137,6 +136,25 @@ def without_strokes(names: Sequence[FoundName], maps: PageMaps) -> list[FoundNam
         if name.name != "I" or maps.text[at].sum() >= np.maximum(maps.pulse, maps.bar)[at].sum():
             kept.append(name)
     return kept
+
+
+def without_seconds(names: Sequence[FoundName]) -> list[FoundName]:
+    """
+    Leave out numbers of seconds above the traces, which are taken now for one name, now for another.
+
+    They stand a second apart in all rows, where columns of leads are never as narrow, and none is read as well
+    as a name.
+    """
+    per_s = PAPER_SPEED_MM_PER_S * MAP_PX_PER_MM
+    places = np.array([name.x for name in names])
+    for place in places:
+        seconds = np.rint((places - place) / per_s)
+        on_marks = np.abs(places - place - seconds * per_s) <= _MARK_MM * MAP_PX_PER_MM
+        marks = {*seconds[on_marks].tolist()}
+        read = np.mean([name.score for name, is_on in zip(names, on_marks, strict=True) if is_on])
+        if len(marks) >= _MARKS and any(mark + 1 in marks for mark in marks) and read <= _MARKS_READ:
+            return [name for name, is_on in zip(names, on_marks, strict=True) if not is_on]
+    return list(names)
 
 
 def with_left_edges(names: Sequence[FoundName], maps: PageMaps) -> list[FoundName]:

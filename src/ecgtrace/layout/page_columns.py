@@ -82,7 +82,7 @@ def columns_of_page(
     shown = [_shown(*row, breaks, n_several > 0) for row in zip(named, signs, strict=True)]
     if n_several:
         shown = with_strips(with_full_rows(shown, named), named)
-    is_one = not n_several and 2 * sum(map(bool, named)) >= len(named)  # or that it has one
+    is_one = not n_several and 2 * sum(map(bool, named)) >= len(named) and _below_each_other(named)
     n_full = sum(bool(row) and all(row) for row in shown)
     is_usual = (n_full, len(breaks) + 1) in ORDERS and n_several >= _MOSTLY * n_full
     if not is_one and not is_usual:
@@ -92,6 +92,12 @@ def columns_of_page(
             shown = [[index < sums.n_rows] * len(sums.breaks) for index in range(len(rows))]
             return PageColumns(rows, named, spans, sums.breaks, shown, sums.doubts, sums.notes)
     return PageColumns(rows, named, spans, breaks, shown, doubts, notes)
+
+
+def _below_each_other(named: Sequence[Sequence[FoundName]]) -> bool:
+    """Tell whether the names of all rows stand in one column."""
+    places = [name.x for own in named for name in own]
+    return float(np.ptp(places)) <= 2 * COLUMN_MM * MAP_PX_PER_MM
 
 
 def _span(row: Row, per_mm: float) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ecgtrace.layout.full_bars import with_full_bars
 from ecgtrace.layout.ladder import Uppermost, without_ladders
-from ecgtrace.layout.names import with_left_edges, without_strokes
+from ecgtrace.layout.names import with_left_edges, without_seconds, without_strokes
 from ecgtrace.layout.one_row import joined_by_lines, name_lines, pulse_lines
 from ecgtrace.layout.real_rows import without_doubles, without_edges, without_lines, without_pieces
 from ecgtrace.layout.rows import Row, find_rows
@@ -59,7 +59,7 @@ def rows_of_page(
         barred = with_full_bars(maps, found, dark)
         maps, found = barred, found if barred is maps else find_rows(barred)
     rows, maps, ladder = without_ladders(found, maps, dark)
-    names = with_left_edges(without_strokes(names, maps), maps)
+    names = with_left_edges(without_strokes(without_seconds(names), maps), maps)
     if not rows:
         return PageRows([], [], maps, names)
     lines = name_lines(names)

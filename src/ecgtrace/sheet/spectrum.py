@@ -25,6 +25,9 @@ _LOWEST, _HIGHEST, _BIN = 2.0, 126.0, 0.25  # cycles per tile
 _AROUND = 21  # every second sample of a ray, over 10 cycles per tile: their lower third is its ground
 _NOISE = 0.7  # of the logarithm of a mean spectrum
 _DIAGONAL_SHARE = 0.2  # of the score of the best direction; rows of one vendor's dots have 0.3
+_KNIGHT_DEG = 26.57  # of two steps along and one across
+_KNIGHT_SHARE = 0.1  # of the score of the best direction
+_CLEARLY_MORE = 1.5  # times
 _PEAK = 1.0  # logarithm of a contrast
 _CLEARLY_FEWER = 0.1
 
@@ -174,16 +177,29 @@ def _not_diagonal(above: FloatArray, both: FloatArray, best: int, quarter: int) 
     The crossings of lines, and dots, have their power on the diagonals as well. What a diagonal has at a
     frequency, rows and columns have at 1 / sqrt(2) of it; the other way round that holds for even multiples
     only. So of two directions 45 degrees apart, that is the grid's whose peaks have fewer such companions.
+
+    Of fine dots alone, letters and traces hide what rows and columns have, but not what lies between them and the
+    diagonals: two steps along and one across, which of the two directions is nearer to that of rows has less.
     """
     n, eighth = len(above), quarter // 2
     turned = [(best + eighth + k) % n for k in range(-4, 5)]
     other = turned[int(np.argmax([both[t] for t in turned]))]
     if both[other] < _DIAGONAL_SHARE * both[best]:
-        return best
+        own, others = (_beside(both, t, _KNIGHT_DEG) for t in (best, other))
+        if others < max(_KNIGHT_SHARE * both[best], _CLEARLY_MORE * own):
+            return best
+        return other if eighth <= other < eighth + quarter else (other + quarter) % n
     own, others = (_in_both(above, t, quarter) for t in (best, other))
     if _accompanied(others, own) > _accompanied(own, others) - _CLEARLY_FEWER:
         return best
     return other if eighth <= other < eighth + quarter else (other + quarter) % n
+
+
+def _beside(both: FloatArray, at: int, away_deg: float) -> float:
+    """Return how much stands out in directions so far to the one side and the other of a direction."""
+    away = round(away_deg / _ANGLE_STEP_DEG)
+    near = [[both[(at + sign * away + k) % len(both)] for k in (-1, 0, 1)] for sign in (-1, 1)]
+    return float(np.mean(np.max(near, axis=1)))
 
 
 def _in_both(above: FloatArray, at: int, quarter: int) -> FloatArray:
