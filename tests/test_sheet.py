@@ -10,7 +10,7 @@ from ecgtrace.errors import GridNotFoundError, PageError
 from ecgtrace.sheet import find_sheet
 from ecgtrace.sheet.mapping import PlaneMap, project
 from ecgtrace.sheet.spacing import find_spacings
-from ecgtrace.sheet.spectrum import _LEFT, TILE_PX, Rays, Spectra, find_rays
+from ecgtrace.sheet.spectrum import _LEFT, TILE_PX, Rays, Spectra, find_rays, spectra_of
 
 WIDTH, HEIGHT = 1400, 1000
 WITHIN_MM = 0.15
@@ -328,3 +328,16 @@ def test_dots_are_told_from_their_slanting_rows(turn_deg):
     found = find_sheet(image)
     assert found.px_per_mm_x == pytest.approx(px_per_mm, rel=0.01)
     assert abs(found.turn_deg) == pytest.approx(turn_deg, abs=0.3)
+
+
+def test_fine_dots_below_letters_are_not_taken_by_their_diagonals():
+    """A dot of one pixel each 5 mm: traces and letters hide rows and columns of the spectrum."""
+    image = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    for row in range(3):
+        for y in range(120 + 280 * row, 132 + 280 * row):
+            image[y, 100:1300] = 0
+    for k, x in enumerate(range(120, 1280, 37)):
+        cv2.rectangle(image, (x, 60 + 280 * (k % 3)), (x + 5, 240 + 280 * (k % 3)), (0, 0, 0), -1)
+    image[20::42, 15::42] = 0
+    spectra = spectra_of(255.0 - image[..., 0].astype(np.float32))
+    assert abs(find_rays(spectra).turn_deg) < 3

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgtrace.layout.columns import Break, RowSigns, shared_breaks, shared_lead_in
+from ecgtrace.layout.columns import Break, RowSigns, shared_breaks, shared_lead_in, shared_signs
+from ecgtrace.layout.orders import ORDERS
 from ecgtrace.page_ink.names import FoundName
 from ecgtrace.types import FloatArray
 
@@ -14,10 +15,13 @@ COLUMN_MM = 12.0  # names of one column stand within so much; leads are longer
 _EQUAL_MM = 1.5  # columns told by names alone are equal within the places of names
 _CERTAIN = 0.5  # of the rows show a break: of three, one alone has a wave that looks like one too often
 _SEVERAL = 0.3  # of the rows that have a name, of which strips have one
+_WELL = 0.7  # score of a name that was read well
 _USUAL = (6, 4, 3)  # rows of several columns that stand over strips
 _CLEAR = 0.8  # of them show a break that no name tells
 _SHORTEST_MM = 15.0  # of a column
 _BEFORE_MM = 2.0  # of the first begin a name that hides others may reach
+_AWAY_MM = 2.5  # of equal parts a break stands, by what stands before the rows
+_FEW_SHOW = 0.3  # of the rows
 _PARTED = (3, 4)  # columns of a page
 _EQUAL_PLACES_MM = 2.0  # names of columns of one width stand so exactly
 _NEAR_EQUAL_MM = 5.0  # how far names may stand from where those of the other columns stand
@@ -47,13 +51,13 @@ def find_breaks(
     (list of Break, list of str, list of str)
         With doubts and notes.
     """
-    several = [i for i, own in enumerate(named) if len(own) > 1]
-    if len(several) < _SEVERAL * sum(map(bool, named)):  # a word, or a wave, that was taken for a name
-        several = []
+    several = rows_of_several(named)
     if not several:
         begin, end = np.median(spans, axis=0)
         least = _SHORTEST_MM * per_mm  # nearer to the ends stand pulses and frames
         found = [one for one in _without_names(signs, per_mm) if begin + least < one.x < end - least]
+        equal = _equal_parts(signs, (float(begin), float(end)), per_mm)
+        found = equal if len(equal) > len(found) else found
         first = found[0].x - COLUMN_MM * per_mm if found else np.inf
         if any(named) and not any(name.x > first for own in named for name in own):
             return [], [], []  # all names stand in one column: there is one, whatever bars there are
@@ -96,12 +100,43 @@ def find_breaks(
     return breaks, [told], []
 
 
+def rows_of_several(named: Sequence[Sequence[FoundName]]) -> list[int]:
+    """Return the rows that have names of several leads; a word, or a wave, that was taken for a name is none."""
+    several = [i for i, own in enumerate(named) if len(own) > 1]
+    if len(several) < _SEVERAL * sum(map(bool, named)):
+        return []
+    if len(several) == 1 and sum(map(bool, named)) > 2:
+        further = sorted(name.score for name in named[several[0]])[:-1]
+        return several if max(further) >= _WELL else []
+    return several
+
+
 def _without_names(signs: Sequence[RowSigns], per_mm: float) -> list[Break]:
     """Find breaks that all rows show, or at least the uppermost: strips stand below, and have none."""
     for count in (len(signs), *(rows for rows in _USUAL if rows < len(signs))):
         found = shared_breaks(signs[:count], per_mm, ())
         if found and (count == len(signs) or all(one.evidence >= _CLEAR for one in found)):
             return found
+    return []
+
+
+def _equal_parts(signs: Sequence[RowSigns], span: tuple[float, float], per_mm: float) -> list[Break]:
+    """Find breaks that part rows into as many equal columns as recorders print, where some of the rows show them."""
+    reach, ends = round(_AWAY_MM * per_mm), round(_SHORTEST_MM * per_mm)
+    for (count, columns), _ in ORDERS.items():
+        if columns < 3 or count > len(signs):  # the middle alone is shown by anything
+            continue
+        shared = shared_signs(signs[:count], per_mm)
+        places = np.linspace(*span, columns + 1)[1:-1]
+        windows = [(max(0, round(x) - reach), round(x) + reach + 1) for x in places]
+        at = [low + int(np.argmax(shared[low:high])) for low, high in windows]
+        shown = shared[at]
+        rest = shared.copy()
+        for low, high in windows:
+            rest[max(0, low - reach) : high + reach] = 0
+        others = rest[round(span[0]) + ends : round(span[1]) - ends].max(initial=0.0)
+        if shown.min() > max(others, _FEW_SHOW) and shown.mean() >= _CERTAIN:
+            return [Break(float(x), float(value)) for x, value in zip(at, shown, strict=True)]
     return []
 
 

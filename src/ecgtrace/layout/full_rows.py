@@ -12,6 +12,7 @@ _CLEAR = 0.8  # of the rows show a break that no name tells
 _BREAK_MM = 1.0  # about it
 _EQUAL = 0.06  # of their width columns differ by the ends of traces
 _APART_MM = 20.0  # columns are at least 30 mm long
+_SHOWN_ABOVE, _BELOW = 0.3, 0.3  # of the breaks of all rows; of that share strips show
 _ONE_GAP_MM = 14.0  # the widest between columns, with a pulse in it
 
 
@@ -167,4 +168,34 @@ def with_strips(shown: Sequence[Sequence[bool]], named: Sequence[Sequence[FoundN
     if (len(above), len(found[0]) + 1) in ORDERS:
         for index in full[len(above) :]:
             found[index] = [False] * len(found[index])
+    return found
+
+
+def with_usual_rows(shown: Sequence[Sequence[bool]]) -> list[list[bool]]:
+    """
+    Let as many rows show all columns as recorders print, where no names tell how many do.
+
+    Breaks that few rows show are those of all upper rows, if those below show hardly any.
+
+    Parameters
+    ----------
+    shown : sequence of sequence of bool
+        For each row, at which breaks it shows a new column.
+
+    Returns
+    -------
+    list of list of bool
+        As `shown`.
+    """
+    found = [list(row) for row in shown]
+    columns = len(found[0]) + 1 if found else 1
+    n_full = sum(bool(row) and all(row) for row in found)
+    if columns < 3 or (n_full, columns) in ORDERS:  # two columns may be anything
+        return found
+    told = np.array(found, float)
+    for rows, several in ORDERS:
+        if several != columns or rows > len(found) or told[:rows].mean() < _SHOWN_ABOVE:
+            continue
+        if rows == len(found) or told[rows:].mean() <= _BELOW * told[:rows].mean():
+            return [[index < rows] * (columns - 1) for index in range(len(found))]
     return found

@@ -21,7 +21,8 @@ _STROKE_MM = (0.75, 1.5)  # about the middle of an I, along x and y
 _ONE_NAME_MM = 5.0  # letters of one name; leads are longer
 _TICKS = 3  # one I stands in a row, and another where columns and strips are named alike
 _MARKS = 3  # seconds that numbers tell, two of them one after the other
-_MARK_MM = 1.0  # about them
+_MARK_MM = 1.25  # about them
+_NAME_READ = 0.9
 _MARKS_READ = 0.75  # mean score: of names on drawn pages 0.9 and more, of numbers 0.5 to 0.7
 _TICKS_HEIGHT_MM = 1.0  # marks of seconds stand on one line
 _LEGIBLE = 0.6  # a name that is none of the twelve was read, no letters of a header
@@ -68,18 +69,15 @@ def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float
             if abs(offset) > min(_FAR * gap, _FARTHEST_MM * per_mm):
                 continue
             hits = [_row_of(other.y - offset, levels, reach) for other in names]
-            best_of: dict[int, float] = {}  # words of a header are read as names less well
-            exact_of: dict[int, float] = {}  # numbers of seconds stand at one height, too
+            best_of: dict[int, float] = {}  # words of a header, and numbers of seconds, are read less well
             for other, hit in zip(names, hits, strict=True):
                 if hit is not None:
-                    best_of[hit] = max(best_of.get(hit, 0.0), other.score)
                     exact = 1 - abs(other.y - offset - levels[hit]) / reach
-                    exact_of[hit] = max(exact_of.get(hit, 0.0), exact)
+                    best_of[hit] = max(best_of.get(hit, 0.0), other.score * (1 + exact) / 2)
             rows_hit = sum(best_of.values()) - 0.6 * (abs(offset) > _NEAR * gap)
             rows_hit += _IN_ORDER * _in_order(names, hits, len(levels)) - _FAR_COST * abs(offset) / gap
             n_hits = sum(hit is not None for hit in hits)
-            exactly = 0.5 * float(np.mean([*exact_of.values()])) if exact_of else 0.0
-            score = (rows_hit + exactly if n_hits else 0.0, n_hits, -abs(offset))
+            score = (rows_hit if n_hits else 0.0, n_hits, -abs(offset))
             if score > best:
                 best, shift = score, offset
     for name in names:
@@ -145,16 +143,26 @@ def without_seconds(names: Sequence[FoundName]) -> list[FoundName]:
     They stand a second apart in all rows, where columns of leads are never as narrow, and none is read as well
     as a name.
     """
+    if not names:
+        return []
     per_s = PAPER_SPEED_MM_PER_S * MAP_PX_PER_MM
     places = np.array([name.x for name in names])
-    for place in places:
-        seconds = np.rint((places - place) / per_s)
-        on_marks = np.abs(places - place - seconds * per_s) <= _MARK_MM * MAP_PX_PER_MM
-        marks = {*seconds[on_marks].tolist()}
-        read = np.mean([name.score for name, is_on in zip(names, on_marks, strict=True) if is_on])
-        if len(marks) >= _MARKS and any(mark + 1 in marks for mark in marks) and read <= _MARKS_READ:
-            return [name for name, is_on in zip(names, on_marks, strict=True) if not is_on]
-    return list(names)
+    seconds = (places - places[:, None]) / per_s
+    on_marks = np.abs(seconds - np.rint(seconds)) * per_s <= _MARK_MM * MAP_PX_PER_MM
+    best = int(on_marks.sum(axis=1).argmax())
+    marks = np.rint(seconds[best]).astype(int)
+    first = marks[on_marks[best]].min()
+    numbers = [
+        is_on and not (mark == first and name.score >= _NAME_READ)  # it may stand where the trace begins
+        for name, mark, is_on in zip(names, marks, on_marks[best], strict=True)
+    ]
+    told = {int(mark) for mark, is_number in zip(marks, numbers, strict=True) if is_number}
+    if len(told) < _MARKS or not any(mark + 1 in told for mark in told):
+        return list(names)
+    read = float(np.mean([name.score for name, is_number in zip(names, numbers, strict=True) if is_number]))
+    if read > _MARKS_READ:
+        return list(names)
+    return [name for name, is_number in zip(names, numbers, strict=True) if not is_number]
 
 
 def with_left_edges(names: Sequence[FoundName], maps: PageMaps) -> list[FoundName]:

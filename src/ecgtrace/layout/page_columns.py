@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecgtrace.layout.breaks import COLUMN_MM, find_breaks
+from ecgtrace.layout.breaks import COLUMN_MM, find_breaks, rows_of_several
 from ecgtrace.layout.column_sums import columns_by_sums
 from ecgtrace.layout.columns import Break, RowSigns, signs_of
-from ecgtrace.layout.full_rows import with_full_rows, with_strips, with_unnamed
+from ecgtrace.layout.full_rows import with_full_rows, with_strips, with_unnamed, with_usual_rows
 from ecgtrace.layout.given import GivenLayout, given_breaks
 from ecgtrace.layout.names import names_of_rows
 from ecgtrace.layout.orders import ORDERS
@@ -72,7 +72,7 @@ def columns_of_page(
     n_full = len(rows) if given is None else given.rows
     breaks, doubts, notes = find_breaks(named[:n_full], signs[:n_full], spans[:n_full], per_mm)
     breaks = with_unnamed(breaks, named[:n_full], signs[:n_full], spans[:n_full], per_mm)
-    n_several = sum(len(own) > 1 for own in named)  # names tell how many leads a row has
+    n_several = len(rows_of_several(named))  # names tell how many leads a row has
     if given is not None:
         if not (n_several and len(breaks) == given.columns - 1):
             breaks, told = given_breaks(breaks, signs[:n_full], spans[:n_full], given.columns, per_mm)
@@ -82,6 +82,8 @@ def columns_of_page(
     shown = [_shown(*row, breaks, n_several > 0) for row in zip(named, signs, strict=True)]
     if n_several:
         shown = with_strips(with_full_rows(shown, named), named)
+    else:
+        shown = with_usual_rows(shown)
     is_one = not n_several and 2 * sum(map(bool, named)) >= len(named) and _below_each_other(named)
     n_full = sum(bool(row) and all(row) for row in shown)
     is_usual = (n_full, len(breaks) + 1) in ORDERS and n_several >= _MOSTLY * n_full

@@ -13,7 +13,6 @@ from ecgtrace.layout.names import names_of_rows
 from ecgtrace.layout.rows import SURE, Row
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
-from ecgtrace.page_ink.no_trace import straightness_mm
 from ecgtrace.types import FloatArray
 from ecgtrace.units import GAIN_MM_PER_MV, LEADS, PAPER_SPEED_MM_PER_S
 
@@ -34,6 +33,7 @@ _FEWEST = 2  # rows that have names
 # Of the columns of a frame lie on one straight line, where letters and waves touch it; and narrow waves stand
 # out of it less than beats out of a lead that runs as level. Strips on drawn pages: 0.56 and more of such waves.
 _FRAME, _NO_BEATS = 0.75, 0.35
+_BEYOND_MM = 2.0
 _NEARLY_MM = 0.9  # of a line that is bent
 _LEAST_MM = 1.0  # along x: shorter ones are specks, and steep waves that reach far from their row
 _TOUCH_MM = 1.5  # from a piece to the trace that it belongs to
@@ -87,7 +87,8 @@ def without_doubles(rows: Sequence[Row]) -> list[Row]:
         above, row, below = kept[k - 1 : k + 2]
         all_three = (above.inked & row.inked & below.inked).sum()
         is_close = below.zero_y - above.zero_y < _CLOSE * usual
-        if is_close and all_three <= _ALL_THREE * row.inked.sum():
+        is_piece = row.inked.sum() < _SHORT * min(above.inked.sum(), below.inked.sum())
+        if is_close and is_piece and all_three <= _ALL_THREE * row.inked.sum():
             to_above = row.ink & ~above.inked
             kept[k - 1] = replace(above, ink=above.ink | to_above)
             kept[k + 1] = replace(below, ink=below.ink | (row.ink & ~to_above))
@@ -102,7 +103,8 @@ def without_edges(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list
     Leave out an edge of the paper or of a frame, with what touches it, above or below rows that have names.
 
     Waves that reach the edge, or letters on it, let it be no straight line. It is a row without a name among
-    rows that have one, and it stands apart, or is far shorter than the others, or is a line for the most part.
+    rows that have one, and it stands apart, or is far shorter than the others, or is a line for the most part;
+    or it is such a line, and longer than all others at both ends.
 
     Returns
     -------
@@ -114,25 +116,39 @@ def without_edges(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list
         others = kept[1:] if end == 0 else kept[:-1]
         if len(others) < _FEWEST:
             break
-        sure = [name for name in names if name.name in LEADS and name.score >= _WELL]
-        named = names_of_rows(sure, others, MAP_PX_PER_MM)
-        firsts = [own[0].x for own in named if own]  # words of a header stand anywhere
-        own = names_of_rows(sure, kept, MAP_PX_PER_MM)[end]
-        if (own and _in_column(own[0].x, firsts)) or np.mean([bool(found) for found in named]) < _NAMED:
+        is_frame = _is_frame(kept[end], others)
+        if not (is_frame and _is_longer(kept[end], others)) and not _is_nameless(kept, end, names):
             continue
         levels = [row.zero_y for row in others]
         gap = abs(kept[end].zero_y - others[end].zero_y)
         is_apart = gap > _APART * float(np.diff(levels).max())
         is_short = kept[end].inked.sum() < _SHORT * float(np.median([row.inked.sum() for row in others]))
-        if is_apart or is_short or _is_frame(kept[end], others):
+        if is_apart or is_short or is_frame:
             left_out.append(kept.pop(end))
     return kept, left_out
 
 
+def _is_nameless(rows: Sequence[Row], end: int, names: Sequence[FoundName]) -> bool:
+    """Tell whether an outer row has no name in the first column, and nearly all others have one."""
+    sure = [name for name in names if name.name in LEADS and name.score >= _WELL]
+    named = names_of_rows(sure, rows[1:] if end == 0 else rows[:-1], MAP_PX_PER_MM)
+    own = names_of_rows(sure, rows, MAP_PX_PER_MM)[end]  # of them words of a header stand anywhere
+    is_named = bool(own) and _in_column(own[0].x, [found[0].x for found in named if found])
+    return not is_named and float(np.mean([bool(found) for found in named])) >= _NAMED
+
+
+def _is_longer(row: Row, others: Sequence[Row]) -> bool:
+    """Tell whether a row begins before all others and ends behind them."""
+    ends = np.array([np.flatnonzero(other.inked)[[0, -1]] for other in others])
+    first, last = np.flatnonzero(row.inked)[[0, -1]]
+    beyond = _BEYOND_MM * MAP_PX_PER_MM
+    return bool(first <= ends[:, 0].min() - beyond and last >= ends[:, 1].max() + beyond)
+
+
 def _is_frame(row: Row, others: Sequence[Row]) -> bool:
     """Tell whether a row is a line for the most part, or one that is bent, and straighter than the others."""
-    usual_mm = float(np.median([straightness_mm(other.ink) for other in others]))
-    if straightness_mm(row.ink) <= min(_NEARLY_MM, usual_mm / 2):
+    usual_mm = float(np.median([other.straightness_mm for other in others]))
+    if row.straightness_mm <= min(_NEARLY_MM, usual_mm / 2):
         return True
     if row.share_on_line < _FRAME:
         return False

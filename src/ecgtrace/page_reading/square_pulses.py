@@ -15,6 +15,8 @@ _LEVEL = 0.4  # of two tops, of two feet
 _TOP = 0.9  # of the flat top is inked
 _INSIDE = 0.05  # of what lies between the strokes is inked: a wave that crosses, a speck
 _CLOSED = 0.5  # a box has a line at its bottom, too
+_EVEN_MM = 4.0  # across: paper is seen within so much of any ink
+_PALE = 0.85  # of the paper's light: ink of a thin pen
 _BARE = 0.15  # covered no more
 _ALIKE = 0.08  # pulses of a page
 
@@ -26,7 +28,7 @@ def square_pulses(image: NDArray[np.uint8], px_per_mm: float) -> list[Pulse]:
     Parameters
     ----------
     image : ndarray of uint8, shape (height, width, 3)
-        RGB, the right way up; dark on light.
+        RGB, the right way up; dark on light. Light is divided out where no pulse is seen otherwise.
     px_per_mm : float
         About; only pulses of 2.5 to 45 mm are looked for.
 
@@ -37,6 +39,22 @@ def square_pulses(image: NDArray[np.uint8], px_per_mm: float) -> list[Pulse]:
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     _, ink = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    found = _alike(grey, ink, px_per_mm)
+    if not found:
+        even = _even(grey, px_per_mm)
+        found = _alike(even, (even < _PALE * 255).astype(np.uint8), px_per_mm)
+    return found
+
+
+def _even(grey: NDArray[np.uint8], px_per_mm: float) -> NDArray[np.uint8]:
+    """Divide light out: of a photo, whose desk is darker than its ink, and paper in a shadow."""
+    reach = round(_EVEN_MM * px_per_mm) | 1
+    paper = cv2.blur(cv2.dilate(grey, np.ones((reach, reach), np.uint8)), (reach, reach))
+    return np.asarray(cv2.divide(grey, np.maximum(paper, 1), scale=255))
+
+
+def _alike(grey: NDArray[np.uint8], ink: NDArray[Any], px_per_mm: float) -> list[Pulse]:
+    """Return the pulses of a grey picture that are alike, most of them."""
     paper, dark = np.median(grey), np.median(grey[ink > 0]) if ink.any() else 0.0
     covered = np.clip((paper - grey) / max(1.0, paper - dark), 0, 1)
     length = max(3, round(_LEAST_HIGH * px_per_mm))
