@@ -1,4 +1,4 @@
-"""What looks like a row, a column or a name on a page and is none: frames, strips, numbers, pieces of traces."""
+"""What looks like a row, a column or a name on a page and is none: frames, strips, numbers, pieces."""
 
 import numpy as np
 import pytest
@@ -107,7 +107,7 @@ def test_two_readings_at_one_place_are_one_name():
 
 
 def test_bars_through_a_strip_make_no_columns_of_it():
-    """Bars run through all four rows, and the name of the strip was not read: four rows of four are not usual."""
+    """Bars run through all rows, and the name of the strip was not read: four rows of four are not usual."""
     planted = page()
     planted.names.pop()
     for column in (1, 2, 3):

@@ -56,8 +56,8 @@ def find_breaks(
         begin, end = np.median(spans, axis=0)
         least = _SHORTEST_MM * per_mm  # nearer to the ends stand pulses and frames
         found = [one for one in _without_names(signs, per_mm) if begin + least < one.x < end - least]
-        equal = _equal_parts(signs, (float(begin), float(end)), per_mm)
-        found = equal if len(equal) > len(found) else found
+        parts = _equal_parts(signs, (float(begin), float(end)), per_mm)
+        found = parts if len(parts) > len(found) else found
         first = found[0].x - COLUMN_MM * per_mm if found else np.inf
         if any(named) and not any(name.x > first for own in named for name in own):
             return [], [], []  # all names stand in one column: there is one, whatever bars there are
@@ -101,7 +101,7 @@ def find_breaks(
 
 
 def rows_of_several(named: Sequence[Sequence[FoundName]]) -> list[int]:
-    """Return the rows that have names of several leads; a word, or a wave, that was taken for a name is none."""
+    """Return the rows that have names of several leads; a word that was taken for a name is none."""
     several = [i for i, own in enumerate(named) if len(own) > 1]
     if len(several) < _SEVERAL * sum(map(bool, named)):
         return []
@@ -121,9 +121,9 @@ def _without_names(signs: Sequence[RowSigns], per_mm: float) -> list[Break]:
 
 
 def _equal_parts(signs: Sequence[RowSigns], span: tuple[float, float], per_mm: float) -> list[Break]:
-    """Find breaks that part rows into as many equal columns as recorders print, where some of the rows show them."""
+    """Find breaks between as many equal columns as recorders print, where some of the rows show them."""
     reach, ends = round(_AWAY_MM * per_mm), round(_SHORTEST_MM * per_mm)
-    for (count, columns), _ in ORDERS.items():
+    for count, columns in ORDERS:
         if columns < 3 or count > len(signs):  # the middle alone is shown by anything
             continue
         shared = shared_signs(signs[:count], per_mm)
@@ -171,7 +171,7 @@ def _name_columns(named: Sequence[Sequence[FoundName]], per_mm: float) -> list[f
 
 
 def _between(places: FloatArray, sure: NDArray[np.bool_], per_mm: float) -> NDArray[np.bool_]:
-    """Mark places of few names that part the columns of most names into equal ones, as recorders print them."""
+    """Mark places of few names that part the columns of most names into equal ones."""
     known = np.flatnonzero(sure)
     if len(known) < 2:
         return np.zeros(len(places), np.bool_)

@@ -165,8 +165,8 @@ def _columns(
     fits = [one for one in fits if one[0].gain > _CLEAR * most]
     if not fits:
         return None
-    # The first leads of a column of six are those of one of three, too: more rows tell more. But of three and four
-    # rows that is right by whose ends the columns are equal: the fourth may be a strip.
+    # The first leads of a column of six are those of one of three, too: more rows tell more. But of three and
+    # four rows that is right by whose ends the columns are equal: the fourth may be a strip.
     shared = {n: shared_signs(signs[:n], per_mm) for _, n, _ in fits}
     fits.sort(key=lambda one: (one[1], one[0].gain), reverse=True)
     for best, count, columns in fits:

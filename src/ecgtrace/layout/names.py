@@ -140,8 +140,8 @@ def without_seconds(names: Sequence[FoundName]) -> list[FoundName]:
     """
     Leave out numbers of seconds above the traces, which are taken now for one name, now for another.
 
-    They stand a second apart in all rows, where columns of leads are never as narrow, and none is read as well
-    as a name.
+    They stand a second apart in all rows, where columns of leads are never as narrow, and none is read as
+    well as a name.
     """
     if not names:
         return []

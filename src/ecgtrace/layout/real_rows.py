@@ -31,7 +31,7 @@ _CLOSE = 1.5  # of the distance of rows: no third stands between two that are so
 _ALL_THREE = 0.3  # of its columns, at crossings and in steep waves
 _FEWEST = 2  # rows that have names
 # Of the columns of a frame lie on one straight line, where letters and waves touch it; and narrow waves stand
-# out of it less than beats out of a lead that runs as level. Strips on drawn pages: 0.56 and more of such waves.
+# out of it less than beats out of a lead that runs as level: 0.56 and more of strips on drawn pages.
 _FRAME, _NO_BEATS = 0.75, 0.35
 _BEYOND_MM = 2.0
 _NEARLY_MM = 0.9  # of a line that is bent
@@ -44,9 +44,9 @@ def without_lines(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list
     """
     Leave out straight lines: rules and frames of the paper.
 
-    A lead that shows no wave has a name of its own, which none of the other rows takes, or it is as long as the
-    others, and as far from them. Above or below all others it is both, where any has a name: words of a header,
-    and the frame below them, stand above the first row as the name of a lead does, but the frame is longer.
+    A lead that shows no wave has a name of its own, which none of the other rows takes, or it is as long as
+    the others, and as far from them. Above or below all others it is both, where any has a name: words of a
+    header stand above the frame as the name of a lead above its row, but the frame is longer.
 
     Returns
     -------
@@ -103,8 +103,8 @@ def without_edges(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list
     Leave out an edge of the paper or of a frame, with what touches it, above or below rows that have names.
 
     Waves that reach the edge, or letters on it, let it be no straight line. It is a row without a name among
-    rows that have one, and it stands apart, or is far shorter than the others, or is a line for the most part;
-    or it is such a line, and longer than all others at both ends.
+    rows that have one, and it stands apart, or is far shorter than the others, or is a line for the most
+    part; or it is such a line, and longer than all others at both ends.
 
     Returns
     -------

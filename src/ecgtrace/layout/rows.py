@@ -28,8 +28,8 @@ _LEAST_SHARE = 0.06  # of the votes of the strongest row
 _SHORTEST_MM = 12.0  # of ink along x that makes a row; half a second
 _FARTHEST_MM = 6.0  # of a vote from its row
 _ONE_ROW = 0.7  # of the usual distance of rows: columns of one row may stand at different heights
-# Of most columns of a rule: up to 0.5 on drawn pages. A lead of 0.5 mV at 5 mm/mV, whose waves fill few of its
-# columns, has 0.55 and more.
+# Of most columns of a rule: up to 0.5 on drawn pages. A lead of 0.5 mV at 5 mm/mV, whose waves fill few of
+# its columns, has 0.55 and more.
 _STRAIGHT_MM = 0.5
 _SAME = 0.35  # of it: a row on paper that is bent
 _BOTH = 0.1  # of the shorter one's columns

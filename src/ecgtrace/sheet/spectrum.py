@@ -178,15 +178,15 @@ def _not_diagonal(above: FloatArray, both: FloatArray, best: int, quarter: int) 
     frequency, rows and columns have at 1 / sqrt(2) of it; the other way round that holds for even multiples
     only. So of two directions 45 degrees apart, that is the grid's whose peaks have fewer such companions.
 
-    Of fine dots alone, letters and traces hide what rows and columns have, but not what lies between them and the
-    diagonals: two steps along and one across, which of the two directions is nearer to that of rows has less.
+    Of fine dots alone, letters and traces hide what rows and columns have, but not what lies between them and
+    the diagonals: two steps along and one across there is more beside rows than beside diagonals.
     """
     n, eighth = len(above), quarter // 2
     turned = [(best + eighth + k) % n for k in range(-4, 5)]
     other = turned[int(np.argmax([both[t] for t in turned]))]
     if both[other] < _DIAGONAL_SHARE * both[best]:
-        own, others = (_beside(both, t, _KNIGHT_DEG) for t in (best, other))
-        if others < max(_KNIGHT_SHARE * both[best], _CLEARLY_MORE * own):
+        steps, others_steps = (_beside(both, t, _KNIGHT_DEG) for t in (best, other))
+        if others_steps < max(_KNIGHT_SHARE * both[best], _CLEARLY_MORE * steps):
             return best
         return other if eighth <= other < eighth + quarter else (other + quarter) % n
     own, others = (_in_both(above, t, quarter) for t in (best, other))
