@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from test_layout import STANDARD, Planted, page  # the same planted maps
 
+from ecgtrace.layout.breaks import rows_of_several
+from ecgtrace.layout.full_rows import with_usual_rows
 from ecgtrace.layout.names import names_of_rows, without_seconds
 from ecgtrace.layout.regions import find_regions
 from ecgtrace.layout.rows import Row, find_rows
@@ -172,3 +174,39 @@ def test_names_of_columns_are_no_seconds():
         for row, name in enumerate(names):
             wide.name(name, 13 + 125 * column, 30 + 30 * row, share=0.7)
     assert without_seconds(wide.names) == wide.names
+
+
+def test_a_wave_that_is_read_as_a_second_name_makes_no_column():
+    """A name of a later column that was read well does, though the other rows have none."""
+    planted = one_column(("V1", "II", "V5"))
+    planted.name("I", 65, 30 + 25 - 8, share=0.6)
+    rows = find_rows(planted.maps())
+    assert rows_of_several(names_of_rows(planted.names, rows, PX)) == []
+    planted.name("V2", 135, 30 + 25 - 8, share=0.9)
+    assert rows_of_several(names_of_rows(planted.names, rows, PX)) == [1]
+
+
+def test_edges_of_pulses_that_are_read_as_names_do_not_lead_names_astray():
+    """They stand at the height of the rows, the names above them: both are as near to a row as any."""
+    planted = one_column(apart_mm=25)
+    for row in range(6):
+        planted.name("II", 4.5, 30 + 25 * row, share=0.7)
+    rows = find_rows(planted.maps())
+    assert [[name.name for name in own] for own in names_of_rows(planted.names, rows, PX)] == [
+        [name] for name in SIX
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shown", "n_full"),
+    [
+        ([[0, 0, 0], [1, 1, 1], [0, 0, 0], [0, 0, 0]], 3),  # three rows of four columns, and a strip
+        ([[1, 1, 1], [1, 1, 0], [0, 1, 1]], 3),
+        ([[1, 1], [1, 1], [1, 0], [0, 1], [0, 0]], 4),  # four of three, and a strip
+        ([[1, 1, 1], [0, 0, 0], [0, 0, 0], [1, 1, 1]], 2),  # the last shows as many as the first: who knows
+        ([[1], [0], [0]], 1),  # a break of one row may be anything
+    ],
+)
+def test_rows_without_names_show_as_many_columns_as_is_usual(shown, n_full):
+    found = with_usual_rows([[bool(one) for one in row] for row in shown])
+    assert sum(all(row) for row in found) == n_full

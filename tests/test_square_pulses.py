@@ -37,3 +37,14 @@ def test_boxes_and_waves_are_no_pulses():
     cv2.rectangle(image, (200, 20), (235, 90), (40, 40, 40), 3)
     cv2.line(image, (300, 20), (300, 90), (40, 40, 40), 3)
     assert len(square_pulses(image, PX)) == 1
+
+
+def test_pulses_of_a_thin_pen_on_a_dark_desk():
+    """A threshold for the whole picture parts paper from desk, and ink from paper nowhere."""
+    light = np.linspace(1.0, 0.7, 400)[None, :, None]
+    image = (paper(4, 150.0, 3, 150) * light).astype(np.uint8)
+    image = cv2.copyMakeBorder(image, 40, 40, 40, 40, cv2.BORDER_CONSTANT, value=(25, 25, 25))
+    found = square_pulses(image, PX)
+    assert len(found) == 4
+    assert [one.height for one in found] == pytest.approx([10 * PX] * 4, abs=0.5)
+    assert [one.width for one in found] == pytest.approx([5 * PX] * 4, abs=0.5)

@@ -42,7 +42,10 @@ def square_pulses(image: NDArray[np.uint8], px_per_mm: float) -> list[Pulse]:
     found = _alike(grey, ink, px_per_mm)
     if not found:
         even = _even(grey, px_per_mm)
-        found = _alike(even, (even < _PALE * 255).astype(np.uint8), px_per_mm)
+        ink = (even < _PALE * 255).astype(np.uint8)
+        solid = max(2, round(_THICK * px_per_mm))
+        ink -= cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((solid, solid), np.uint8))  # the edge of the desk
+        found = _alike(even, ink, px_per_mm)
     return found
 
 
