@@ -181,9 +181,9 @@ def test_a_wave_that_is_read_as_a_second_name_makes_no_column():
     planted = one_column(("V1", "II", "V5"))
     planted.name("I", 65, 30 + 25 - 8, share=0.6)
     rows = find_rows(planted.maps())
-    assert rows_of_several(names_of_rows(planted.names, rows, PX)) == []
+    assert rows_of_several(names_of_rows(planted.names, rows, PX), PX) == []
     planted.name("V2", 135, 30 + 25 - 8, share=0.9)
-    assert rows_of_several(names_of_rows(planted.names, rows, PX)) == [1]
+    assert rows_of_several(names_of_rows(planted.names, rows, PX), PX) == [1]
 
 
 def test_edges_of_pulses_that_are_read_as_names_do_not_lead_names_astray():
@@ -210,3 +210,15 @@ def test_edges_of_pulses_that_are_read_as_names_do_not_lead_names_astray():
 def test_rows_without_names_show_as_many_columns_as_is_usual(shown, n_full):
     found = with_usual_rows([[bool(one) for one in row] for row in shown])
     assert sum(all(row) for row in found) == n_full
+
+
+def test_columns_of_which_the_first_names_were_not_read():
+    """No row has two names; those of the second column stand below each other."""
+    planted = Planted(height_mm=180)
+    for column, names in enumerate((SIX, ("V1", "V2", "V3", "V4", "V5", "V6"))):
+        for row, name in enumerate(names):
+            begin, zero = 10 + 125 * column, 25 + 25 * row
+            planted.trace(begin, begin + 123, zero)
+            if (row < 3) == bool(column):
+                planted.name(name, begin + 3, zero - 8)
+    assert find_regions(planted.maps(), planted.names).name == "6x2"

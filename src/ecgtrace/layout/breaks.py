@@ -15,6 +15,8 @@ COLUMN_MM = 12.0  # names of one column stand within so much; leads are longer
 _EQUAL_MM = 1.5  # columns told by names alone are equal within the places of names
 _CERTAIN = 0.5  # of the rows show a break: of three, one alone has a wave that looks like one too often
 _SEVERAL = 0.3  # of the rows that have a name, of which strips have one
+_SAME_MM = 3.0  # names of one column stand so near
+_IN_LATER = 3  # rows that have a name in a later column
 _WELL = 0.7  # score of a name that was read well
 _USUAL = (6, 4, 3)  # rows of several columns that stand over strips
 _CLEAR = 0.8  # of them show a break that no name tells
@@ -51,7 +53,7 @@ def find_breaks(
     (list of Break, list of str, list of str)
         With doubts and notes.
     """
-    several = rows_of_several(named)
+    several = rows_of_several(named, per_mm)
     if not several:
         begin, end = np.median(spans, axis=0)
         least = _SHORTEST_MM * per_mm  # nearer to the ends stand pulses and frames
@@ -100,15 +102,28 @@ def find_breaks(
     return breaks, [told], []
 
 
-def rows_of_several(named: Sequence[Sequence[FoundName]]) -> list[int]:
-    """Return the rows that have names of several leads; a word that was taken for a name is none."""
+def rows_of_several(named: Sequence[Sequence[FoundName]], per_mm: float) -> list[int]:
+    """
+    Return the rows that have several leads by the names that were read.
+
+    A word, or a wave, that was taken for a name makes none. Where no row has two names, those that have one
+    in a later column do: their first was not read.
+    """
+    n_named = sum(map(bool, named))
     several = [i for i, own in enumerate(named) if len(own) > 1]
-    if len(several) < _SEVERAL * sum(map(bool, named)):
-        return []
-    if len(several) == 1 and sum(map(bool, named)) > 2:
+    if len(several) == 1 and len(named) > 2:
         further = sorted(name.score for name in named[several[0]])[:-1]
-        return several if max(further) >= _WELL else []
-    return several
+        several = several if max(further) >= _WELL else []
+    if len(several) >= max(1, _SEVERAL * n_named):
+        return several
+    later = [name for own in named for name in own if name.score >= _WELL]
+    first = min((name.x for own in named for name in own), default=0.0)
+    for one in (name for name in later if name.x > first + 2 * COLUMN_MM * per_mm):
+        column = [i for i, own in enumerate(named) if any(abs(n.x - one.x) <= _SAME_MM * per_mm for n in own)]
+        n_well = sum(abs(name.x - one.x) <= _SAME_MM * per_mm for name in later)
+        if len(column) >= _IN_LATER and n_well > 1:
+            return column
+    return []
 
 
 def _without_names(signs: Sequence[RowSigns], per_mm: float) -> list[Break]:
@@ -167,6 +182,8 @@ def _name_columns(named: Sequence[Sequence[FoundName]], per_mm: float) -> list[f
             groups.append([x])
     middles = np.array([np.median(group) for group in groups])
     often = np.array([len(group) >= 0.5 * len(named) for group in groups])
+    if often.sum() == 1 and not often[0]:  # few names of the first column were read
+        often[0] = len(groups[0]) > 1
     return [float(x) for x in middles[often | _between(middles, often, per_mm)]]
 
 

@@ -72,7 +72,7 @@ def columns_of_page(
     n_full = len(rows) if given is None else given.rows
     breaks, doubts, notes = find_breaks(named[:n_full], signs[:n_full], spans[:n_full], per_mm)
     breaks = with_unnamed(breaks, named[:n_full], signs[:n_full], spans[:n_full], per_mm)
-    n_several = len(rows_of_several(named))  # names tell how many leads a row has
+    n_several = len(rows_of_several(named, per_mm))  # names tell how many leads a row has
     if given is not None:
         if not (n_several and len(breaks) == given.columns - 1):
             breaks, told = given_breaks(breaks, signs[:n_full], spans[:n_full], given.columns, per_mm)
