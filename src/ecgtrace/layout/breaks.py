@@ -65,6 +65,10 @@ def find_breaks(
             return [], [], []  # all names stand in one column: there is one, whatever bars there are
         return found, [], []
     columns = _name_columns([named[i] for i in several], per_mm)
+    if len(columns) == 1:  # few names of the first column were read, and in other rows
+        reach = 2 * COLUMN_MM * per_mm
+        firsts = [own[0].x for own in named if own and own[0].x < columns[0] - reach]
+        columns = [float(np.median(firsts)), *columns] if firsts else columns
     if not columns:  # names all over the place
         return shared_breaks(signs, per_mm, ()), [], []
     first = columns[0]
@@ -182,8 +186,6 @@ def _name_columns(named: Sequence[Sequence[FoundName]], per_mm: float) -> list[f
             groups.append([x])
     middles = np.array([np.median(group) for group in groups])
     often = np.array([len(group) >= 0.5 * len(named) for group in groups])
-    if often.sum() == 1 and not often[0]:  # few names of the first column were read
-        often[0] = len(groups[0]) > 1
     return [float(x) for x in middles[often | _between(middles, often, per_mm)]]
 
 

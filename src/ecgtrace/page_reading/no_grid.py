@@ -20,7 +20,7 @@ from ecgtrace.vector.calibration import PaperChoice
 from ecgtrace.vector.printed import gains_mm_per_mv, speeds_mm_per_s
 
 _LONG_MM = 280.0  # of a page: between Letter and what of A4 is printed on; the pulse corrects it
-_WRONG = 1.8  # times as long or as short a page is no page
+_WRONG = 2.0  # times as long or as short a page is no page: half of A4 is 148 mm wide
 _PULSE_S = 0.2
 _SPEEDS_MM_PER_S = (25.0, 50.0)
 # Logarithm of what height and width of a pulse make of the scale. Pulses of 0.16 to 0.2 s are drawn; speeds

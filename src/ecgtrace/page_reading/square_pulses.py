@@ -43,10 +43,8 @@ def square_pulses(image: NDArray[np.uint8], px_per_mm: float) -> list[Pulse]:
     if not found:
         even = _even(grey, px_per_mm)
         ink = (even < _PALE * 255).astype(np.uint8)
-        solid = max(2, round(_THICK * px_per_mm))
-        ink -= cv2.morphologyEx(
-            ink, cv2.MORPH_OPEN, np.ones((solid, solid), np.uint8)
-        )  # the edge of the desk
+        solid = max(2, round(_THICK * px_per_mm))  # as the edge of the desk is
+        ink -= cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((solid, solid), np.uint8))
         found = _alike(even, ink, px_per_mm)
     return found
 
