@@ -33,6 +33,7 @@ from ecgtrace.page_reading.lead import ReadLead
 from ecgtrace.page_reading.leads import read_leads
 from ecgtrace.page_reading.left_over import TraceInk, trace_ink, unread_ink
 from ecgtrace.page_reading.lines import without_lines
+from ecgtrace.page_reading.merge import merged
 from ecgtrace.page_reading.mirror import refuse_mirrored
 from ecgtrace.page_reading.no_grid import STRETCHES, sheet_by_pulses, straightened
 from ecgtrace.page_reading.row_length import stretch_to_length
@@ -298,7 +299,8 @@ def assemble(
     fs_hz: float,
 ) -> Recording:
     """
-    Put the leads of a page together: of one that is shown twice the longer is taken, the other checks it.
+    Put the leads of a page together: of one that is shown twice the longer is taken, and the other checks it,
+    and stands in where it is lost (`merge`).
 
     Raises
     ------
@@ -321,7 +323,7 @@ def assemble(
         name = part.lead.region.name.removeprefix("-")
         by_name.setdefault(name if name in LEAD_CODES else f"unknown_{next(unknown)}", []).append(part)
     names = sorted(by_name, key=lead_order)
-    recorded = [_recorded(name, by_name[name][0], sheet) for name in names]
+    recorded = [_recorded(name, by_name[name], sheet) for name in names]
     again = {name: [part.signal for part in by_name[name][1:]] for name in names}
     checks, doubts = judged_page(recorded, again, layout, lost, unread_mm, fs_hz)
     return Recording(
@@ -336,11 +338,12 @@ def assemble(
     )
 
 
-def _recorded(name: str, part: PlacedLead, sheet: Sheet) -> RecordedLead:
+def _recorded(name: str, parts: Sequence[PlacedLead], sheet: Sheet) -> RecordedLead:
+    part = parts[0]
     paths = tuple(sheet.to_source(lead.path) for lead in (part.lead, *part.further))
     boxes = tuple(_box(path) for path in paths)
     name_from = told_by(part.lead.region.name_from, part.name_from)
-    return RecordedLead(name, part.signal, part.start_s, part.end_s, boxes, name_from, paths)
+    return RecordedLead(name, merged(part, parts[1:]), part.start_s, part.end_s, boxes, name_from, paths)
 
 
 def _box(path: FloatArray) -> Box:
