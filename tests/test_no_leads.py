@@ -1,5 +1,7 @@
 """What looks like a row, a column or a name on a page and is none: frames, strips, numbers, pieces."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_layout import STANDARD, Planted, page  # the same planted maps
@@ -222,3 +224,29 @@ def test_columns_of_which_the_first_names_were_not_read():
             if (row < 3) == bool(column):
                 planted.name(name, begin + 3, zero - 8)
     assert find_regions(planted.maps(), planted.names).name == "6x2"
+
+
+def test_names_nearer_to_the_row_above_belong_to_the_row_that_order_gives_them():
+    """The picture is cut above the names of the first row; the others stand 10 mm below the row above."""
+    planted = page()
+    planted.names = [
+        replace(name, y=name.y - 12 * PX)
+        for name in planted.names
+        if name.name not in ("I", "aVR", "V1", "V4")
+    ]
+    layout = find_regions(planted.maps(), planted.names)
+    assert layout.name == "3x4+1"
+    named = [region.name for region in layout.regions]
+    assert named[4:] == ["II", "aVL", "V2", "V5", "III", "aVF", "V3", "V6", "II"]
+    assert not {"II", "aVL", "V2", "V5"} & set(named[:4])
+
+
+def test_a_level_row_whose_names_are_cut_off_is_no_frame():
+    """Its traces run level but for few waves; the names of the others are those of lower rows."""
+    planted = page()
+    planted.names = [name for name in planted.names if name.name not in ("I", "aVR", "V1", "V4")]
+    planted.parts["trace"][20 * PX : 40 * PX] = 0
+    line(planted, 30, 10, 260)
+    words(planted, 30, 60, 150)
+    assert find_rows(planted.maps())[0].share_on_line > 0.75
+    assert find_regions(planted.maps(), planted.names).name == "3x4+1"

@@ -27,6 +27,8 @@ _MARKS_READ = 0.75  # mean score: of names on drawn pages 0.9 and more, of numbe
 _TICKS_HEIGHT_MM = 1.0  # marks of seconds stand on one line
 _LEGIBLE = 0.6  # a name that is none of the twelve was read, no letters of a header
 _IN_ORDER = 0.3  # for each name in the row of the usual order
+_ORDERED = 0.4  # where names stand as usual: more than half a distance of rows costs, less than a row
+_FEWEST_TOLD, _MOSTLY = 6, 0.8  # names that tell it, and how many of them do
 _FAR_COST = 0.3  # for a whole distance of rows
 _SURE = 0.5
 _HALF_HEIGHT_MM, _WIDEST_MM = 1.0, 7.0  # of a name
@@ -76,6 +78,8 @@ def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float
                     best_of[hit] = max(best_of.get(hit, 0.0), other.score * (1 + exact) / 2)
             rows_hit = sum(best_of.values()) - 0.6 * (abs(offset) > _NEAR * gap)
             rows_hit += _IN_ORDER * _in_order(names, hits, len(levels)) - _FAR_COST * abs(offset) / gap
+            placed = [(n.name, hit) for n, hit in zip(names, hits, strict=True) if hit is not None]
+            rows_hit += _ORDERED * fits_order(placed, len(levels))
             n_hits = sum(hit is not None for hit in hits)
             score = (rows_hit if n_hits else 0.0, n_hits, -abs(offset))
             if score > best:
@@ -90,6 +94,28 @@ def names_of_rows(names: Sequence[FoundName], rows: Sequence[Row], per_mm: float
             kept = [n for n in own if abs(n.y - height) <= _SAME_HEIGHT_MM * per_mm]
             named[index] = _one_of_each(kept, per_mm)
     return named
+
+
+def fits_order(names: Sequence[tuple[str, int]], n_rows: int) -> bool:
+    """
+    Tell whether most names stand in the rows of one usual order; a row may lack them.
+
+    Parameters
+    ----------
+    names : sequence of (str, int)
+        Each with its row, from the top.
+    n_rows : int
+        Of the page.
+    """
+    for (rows, _), orders in ORDERS.items():
+        main = [(name, row) for name, row in names if row < rows and name in LEADS]
+        if rows > n_rows or len(main) < _FEWEST_TOLD:
+            continue
+        for order in orders:
+            row_of = {lead.removeprefix("-"): row for column in order for row, lead in enumerate(column)}
+            if np.mean([row_of.get(name) == row for name, row in main]) >= _MOSTLY:
+                return True
+    return False
 
 
 def _one_of_each(names: Sequence[FoundName], per_mm: float) -> list[FoundName]:

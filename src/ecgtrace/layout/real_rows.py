@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ecgtrace.digitization.beats import narrow_waves
-from ecgtrace.layout.names import names_of_rows
+from ecgtrace.layout.names import fits_order, names_of_rows
 from ecgtrace.layout.rows import SURE, Row
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
@@ -132,7 +132,15 @@ def _is_nameless(rows: Sequence[Row], end: int, names: Sequence[FoundName]) -> b
     """Tell whether an outer row has no name in the first column, and nearly all others have one."""
     sure = [name for name in names if name.name in LEADS and name.score >= _WELL]
     named = names_of_rows(sure, rows[1:] if end == 0 else rows[:-1], MAP_PX_PER_MM)
-    own = names_of_rows(sure, rows, MAP_PX_PER_MM)[end]  # of them words of a header stand anywhere
+    of_all = names_of_rows(sure, rows, MAP_PX_PER_MM)
+    own = of_all[end]
+    if (
+        end == 0 and not own
+    ):  # the picture may be cut above its names: then the others are those of lower rows
+        placed = [(name.name, row) for row, found in enumerate(of_all) for name in found]
+        if fits_order(placed, len(rows)):
+            return False
+    # Words of a header stand anywhere.
     is_named = bool(own) and _in_column(own[0].x, [found[0].x for found in named if found])
     return not is_named and float(np.mean([bool(found) for found in named])) >= _NAMED
 
