@@ -1,5 +1,6 @@
 """Calibration pulses by their shape, on paper without a grid: two upright strokes under one flat top."""
 
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -16,6 +17,7 @@ _TOP = 0.9  # of the flat top is inked
 _INSIDE = 0.05  # of what lies between the strokes is inked: a wave that crosses, a speck
 _CLOSED = 0.5  # a box has a line at its bottom, too
 _EVEN_MM = 4.0  # across: paper is seen within so much of any ink
+_COLUMN_MM, _ROWS = 4.0, 3  # pulses of so many rows stand so near, on a page that is turned a little
 _PALE = 0.85  # of the paper's light: ink of a thin pen
 _BARE = 0.15  # covered no more
 _ALIKE = 0.08  # pulses of a page
@@ -28,7 +30,8 @@ def square_pulses(image: NDArray[np.uint8], px_per_mm: float) -> list[Pulse]:
     Parameters
     ----------
     image : ndarray of uint8, shape (height, width, 3)
-        RGB, the right way up; dark on light. Light is divided out where no pulse is seen otherwise.
+        RGB, the right way up; dark on light. Light is divided out where no pulse is seen otherwise; then three
+        rows must show one.
     px_per_mm : float
         About; only pulses of 2.5 to 45 mm are looked for.
 
@@ -45,8 +48,16 @@ def square_pulses(image: NDArray[np.uint8], px_per_mm: float) -> list[Pulse]:
         ink = (even < _PALE * 255).astype(np.uint8)
         solid = max(2, round(_THICK * px_per_mm))  # as the edge of the desk is
         ink -= cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((solid, solid), np.uint8))
-        found = _alike(even, ink, px_per_mm)
+        found = _below_each_other(_alike(even, ink, px_per_mm), px_per_mm)
     return found
+
+
+def _below_each_other(pulses: list[Pulse], px_per_mm: float) -> list[Pulse]:
+    """Return pulses that stand at one place of several rows, as no noise of paper does; or none."""
+    columns = [[one for one in pulses if abs(one.x - pulse.x) <= _COLUMN_MM * px_per_mm] for pulse in pulses]
+    column = sorted(max(columns, key=len, default=[]), key=lambda pulse: pulse.base_y)
+    apart = all(above.base_y < below.base_y - below.height for above, below in pairwise(column))
+    return column if len(column) >= _ROWS and apart else []
 
 
 def _even(grey: NDArray[np.uint8], px_per_mm: float) -> NDArray[np.uint8]:
