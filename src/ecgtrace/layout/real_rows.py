@@ -117,26 +117,23 @@ def without_edges(rows: Sequence[Row], names: Sequence[FoundName]) -> tuple[list
         if len(others) < _FEWEST:
             break
         is_frame = _is_frame(kept[end], others)
-        if not (is_frame and _is_longer(kept[end], others)) and not _is_nameless(kept, end, names):
-            continue
-        levels = [row.zero_y for row in others]
         gap = abs(kept[end].zero_y - others[end].zero_y)
-        is_apart = gap > _APART * float(np.diff(levels).max())
+        is_apart = gap > _APART * float(np.diff([row.zero_y for row in others]).max())
+        if not (is_frame and _is_longer(kept[end], others)) and not _is_nameless(kept, end, names, is_apart):
+            continue
         is_short = kept[end].inked.sum() < _SHORT * float(np.median([row.inked.sum() for row in others]))
         if is_apart or is_short or is_frame:
             left_out.append(kept.pop(end))
     return kept, left_out
 
 
-def _is_nameless(rows: Sequence[Row], end: int, names: Sequence[FoundName]) -> bool:
+def _is_nameless(rows: Sequence[Row], end: int, names: Sequence[FoundName], is_apart: bool) -> bool:
     """Tell whether an outer row has no name in the first column, and nearly all others have one."""
     sure = [name for name in names if name.name in LEADS and name.score >= _WELL]
     named = names_of_rows(sure, rows[1:] if end == 0 else rows[:-1], MAP_PX_PER_MM)
     of_all = names_of_rows(sure, rows, MAP_PX_PER_MM)
     own = of_all[end]
-    if (
-        end == 0 and not own
-    ):  # the picture may be cut above its names: then the others are those of lower rows
+    if end == 0 and not own and not is_apart:  # its names may be cut off
         placed = [(name.name, row) for row, found in enumerate(of_all) for name in found]
         if fits_order(placed, len(rows)):
             return False

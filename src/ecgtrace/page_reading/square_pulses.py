@@ -30,8 +30,8 @@ def square_pulses(image: NDArray[np.uint8], px_per_mm: float) -> list[Pulse]:
     Parameters
     ----------
     image : ndarray of uint8, shape (height, width, 3)
-        RGB, the right way up; dark on light. Light is divided out where no pulse is seen otherwise; then three
-        rows must show one.
+        RGB, the right way up; dark on light. Light is divided out where no pulse is seen otherwise; then
+        three rows must show one.
     px_per_mm : float
         About; only pulses of 2.5 to 45 mm are looked for.
 
@@ -55,7 +55,8 @@ def square_pulses(image: NDArray[np.uint8], px_per_mm: float) -> list[Pulse]:
 def _below_each_other(pulses: list[Pulse], px_per_mm: float) -> list[Pulse]:
     """Return pulses that stand at one place of several rows, as no noise of paper does; or none."""
     columns = [[one for one in pulses if abs(one.x - pulse.x) <= _COLUMN_MM * px_per_mm] for pulse in pulses]
-    column = sorted(max(columns, key=len, default=[]), key=lambda pulse: pulse.base_y)
+    longest: list[Pulse] = max(columns, key=len, default=[])
+    column = sorted(longest, key=lambda pulse: pulse.base_y)
     apart = all(above.base_y < below.base_y - below.height for above, below in pairwise(column))
     return column if len(column) >= _ROWS and apart else []
 
