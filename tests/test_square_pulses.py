@@ -48,3 +48,15 @@ def test_pulses_of_a_thin_pen_on_a_dark_desk():
     assert len(found) == 4
     assert [one.height for one in found] == pytest.approx([10 * PX] * 4, abs=0.5)
     assert [one.width for one in found] == pytest.approx([5 * PX] * 4, abs=0.5)
+
+
+def test_waves_that_point_down_from_a_level_trace_are_no_pulses():
+    """They are alike, there are more of them, and between two the trace is as a roof."""
+    image = paper(2, 150.0, 3)
+    y = image.shape[0] - 80
+    cv2.line(image, (10, y), (390, y), (40, 40, 40), 3)
+    for x in range(40, 380, 60):
+        cv2.line(image, (x, y), (x, y + 50), (40, 40, 40), 3)
+    found = square_pulses(image, PX)
+    assert len(found) == 2
+    assert [one.height for one in found] == pytest.approx([10 * PX] * 2, abs=0.35)

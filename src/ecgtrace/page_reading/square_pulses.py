@@ -14,6 +14,7 @@ from ecgtrace.vector.lines import Pulse
 _LEAST_HIGH, _WIDE, _THICK = 2.5, (1.5, 16.0), 1.6
 _LEVEL = 0.4  # of two tops, of two feet
 _TOP = 0.9  # of the flat top is inked
+_BESIDE = 1.5  # of the roof to either side, which is bare
 _INSIDE = 0.05  # of what lies between the strokes is inked: a wave that crosses, a speck
 _CLOSED = 0.5  # a box has a line at its bottom, too
 _EVEN_MM = 4.0  # across: paper is seen within so much of any ink
@@ -115,6 +116,13 @@ def _pulse(
     floor = between[round(bottom - thick - level) : round(bottom + level)].any(axis=0).mean()
     if flat < _TOP or floor > _CLOSED or not inside.size or inside.mean() > _INSIDE:
         return None
+    roof_at = np.s_[max(0, round(top - level / 2)) : round(top + thick + level)]
+    beside = round(_BESIDE * px_per_mm)
+    goes_on = [
+        ink[roof_at, max(0, x) : max(0, x) + beside].any(axis=0).mean() for x in (x0 - beside, x1 + w1)
+    ]
+    if min(goes_on) > _TOP:  # a level trace between two waves that point down
+        return None
     near = round(thick) + 1
     rows = np.s_[top + round(thick + level) : bottom - round(thick + level)]
     left_x = _middle(covered[rows, max(0, x0 - near) : x0 + w0 + near].mean(axis=0))
@@ -122,12 +130,12 @@ def _pulse(
     width = (x1 - near + right_x) - (max(0, x0 - near) + left_x)
     # The roof by its profile. A stroke ends with the lower edge of its foot, which is as thick as the roof,
     # or with a cap as far below the zero line.
-    roof_at = max(0, round(top - near))
-    roof = covered[roof_at : top + round(thick) + near, x0 + w0 + 1 : x1 - 1].mean(axis=1)
+    above = max(0, round(top - near))
+    roof = covered[above : top + round(thick) + near, x0 + w0 + 1 : x1 - 1].mean(axis=1)
     lowest = np.s_[bottom - 2 * near : bottom + near]
     ends = [_until_bare(covered[lowest, x : x + w].max(axis=1), near) for x, w in ((x0, w0), (x1, w1))]
     end = bottom - 2 * near + float(np.mean(ends)) - 0.5 - roof.sum() / 2
-    height = end - (roof_at + _middle(roof))
+    height = end - (above + _middle(roof))
     return Pulse(
         x=float(x0), end_x=float(x1 + w1), base_y=float(bottom - thick / 2), height=height, width=float(width)
     )
