@@ -14,7 +14,7 @@ from ecgtrace.layout.regions import LeadRegion, RasterLayout
 from ecgtrace.layout.rows import Row
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
 from ecgtrace.page_reading.axis import column_origins, place_leads
-from ecgtrace.page_reading.calibrate import calibrate, find_pulses, to_zero_lines
+from ecgtrace.page_reading.calibrate import AT_LEAST, calibrate, find_pulses, to_zero_lines
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead, on_axis, read_lead
 from ecgtrace.page_reading.left_over import hanging_on, made_higher, trace_ink, unread_ink
@@ -223,6 +223,21 @@ def test_pulses_are_measured_from_their_top_to_their_row():
     found, doubts, _ = calibrate(SHEET, parts, NO_CHOICE, "", zero_lines)
     assert found.gain_mm_per_mv == 20 and not any("gain" in doubt for doubt in doubts)
     assert not to_zero_lines(parts[:1], [35.0])  # 15 mm are no gain of a recorder
+
+
+def test_a_pulse_found_whole_keeps_its_height_where_zero_lines_lie_elsewhere():
+    """On a page that is turned: its own lies 2 mm off, that of the next row 20 mm below its top."""
+    pulse = Pulse(x=10, end_x=15, base_y=55.0, height=5.0, width=5.0)
+    found, doubts, _ = calibrate(SHEET, [pulse], NO_CHOICE, "", [57.0, 70.0], AT_LEAST)
+    assert (found.gain_mm_per_mv, found.speed_mm_per_s) == (5.0, 25.0) and not doubts
+
+
+def test_what_is_as_high_as_no_gain_tells_no_speed():
+    """A cell of the grid is 10 mm wide, as a pulse at 50 mm/s is."""
+    cell = Pulse(x=2, end_x=12, base_y=55.0, height=25.0, width=10.0)
+    found, doubts, _ = calibrate(SHEET, [cell] * 3, NO_CHOICE, "10 mm/mV")
+    assert (found.gain_mm_per_mv, found.speed_mm_per_s, found.speed_from) == (10.0, 25.0, "assumed")
+    assert any("no gain of a recorder" in doubt for doubt in doubts)
 
 
 def test_without_a_pulse_speed_and_gain_are_a_doubt():

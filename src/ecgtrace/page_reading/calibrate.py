@@ -240,7 +240,9 @@ def calibrate(
     """
     in_mm = PaperScale(1.0, 1.0, sheet.scale_from, confirmed=True)
     pulses = whole(pulses_mm)
-    if len(pulses) < _SEVERAL or not all(_fits(pulse.height) for pulse in pulses):
+    are_gains = bool(pulses) and all(_fits(pulse.height) for pulse in pulses)
+    # One that was found by its form has two whole legs: zero lines of a page that is turned lie elsewhere.
+    if not are_gains or (len(pulses) < _SEVERAL and not least_of_height):
         pulses = to_zero_lines(pulses_mm, zero_lines_mm, least_of_height) or pulses
     found, doubts, notes = find_calibration(in_mm, text, pulses, given, _TOLERANCE, _SPEEDS_MM_PER_S)
     return replace(found, per_mm_x=sheet.px_per_mm_x, per_mm_y=sheet.px_per_mm_y), doubts, notes

@@ -76,7 +76,13 @@ def find_calibration(
     notes: list[str] = []
     whole = [pulse.height / scale.per_mm_y for pulse in pulses if np.isfinite(pulse.height)]
     heights = _values(whole, GAINS_MM_PER_MV, tolerance)
-    widths = _values([p.width / scale.per_mm_x / _PULSE_S for p in pulses], pulse_speeds, tolerance)
+    # What is as high as no gain is no pulse, or one in part: its width tells no speed.
+    known = [
+        p
+        for p in pulses
+        if not np.isfinite(p.height) or _values([p.height / scale.per_mm_y], GAINS_MM_PER_MV, tolerance)
+    ]
+    widths = _values([p.width / scale.per_mm_x / _PULSE_S for p in known], pulse_speeds, tolerance)
     gain, gain_from = _decide(
         "gain", "mm/mV", given.gain_mm_per_mv, gains_mm_per_mv(text), heights, GAIN_MM_PER_MV, doubts, notes
     )
