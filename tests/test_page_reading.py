@@ -240,6 +240,15 @@ def test_what_is_as_high_as_no_gain_tells_no_speed():
     assert any("no gain of a recorder" in doubt for doubt in doubts)
 
 
+def test_a_speed_that_was_not_read_beside_a_gain_is_a_doubt():
+    """A pulse of 0.1 s at 50 mm/s is as wide as one of 0.2 s at 25 mm/s."""
+    ten = Pulse(x=10, end_x=15, base_y=55.0, height=10.0, width=5.0)
+    found, doubts, _ = calibrate(SHEET, [ten] * 3, NO_CHOICE, "10 mm/mV")
+    assert found.speed_mm_per_s == 25 and any("no speed could be read" in doubt for doubt in doubts)
+    for text in ("25 mm/s 10 mm/mV", ""):
+        assert not calibrate(SHEET, [ten] * 3, NO_CHOICE, text)[1]
+
+
 def test_without_a_pulse_speed_and_gain_are_a_doubt():
     found, doubts, _ = calibrate(SHEET, [], NO_CHOICE)
     assert (found.speed_mm_per_s, found.gain_mm_per_mv) == (25, 10)

@@ -245,6 +245,12 @@ def calibrate(
     if not are_gains or (len(pulses) < _SEVERAL and not least_of_height):
         pulses = to_zero_lines(pulses_mm, zero_lines_mm, least_of_height) or pulses
     found, doubts, notes = find_calibration(in_mm, text, pulses, given, _TOLERANCE, _SPEEDS_MM_PER_S)
+    if found.speed_from == "pulse" and "text" in found.gain_from:
+        # Recorders print both; a pulse of 0.1 s at 50 mm/s is as wide as one of 0.2 s at 25 mm/s.
+        doubts.append(
+            "the gain is printed, but no speed could be read beside it: "
+            f"{found.speed_mm_per_s:g} mm/s is what the width of the pulse tells"
+        )
     return replace(found, per_mm_x=sheet.px_per_mm_x, per_mm_y=sheet.px_per_mm_y), doubts, notes
 
 
