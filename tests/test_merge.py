@@ -1,5 +1,7 @@
 """II and its strip: one lead, read twice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -60,3 +62,11 @@ def test_another_lead_or_an_unsure_one_is_not_taken():
     short = placed(np.where(TIME_S < 0.5, beats(TIME_S), np.nan), 0.95)
     for others in ([other], [unsure], [short], []):
         assert np.array_equal(merged(own, others).amplitude_mv, strip)
+
+
+def test_nothing_is_added_before_a_lead_begins_or_behind_its_end():
+    """The other reading seems to begin a few samples earlier."""
+    lead = np.where(TIME_S < 2.5, beats(TIME_S), np.nan)
+    strip = np.where((TIME_S > 0.02) & (TIME_S < 9.0), beats(TIME_S), np.nan)
+    own = replace(placed(strip, 0.95), start_s=0.022, end_s=8.998)
+    assert np.array_equal(merged(own, [placed(lead, 0.95)]).amplitude_mv, strip, equal_nan=True)

@@ -145,19 +145,8 @@ def with_strips(shown: Sequence[Sequence[bool]], named: Sequence[Sequence[FoundN
     """
     Let the last rows be strips where a bar drawn through all rows lets them seem to have columns.
 
-    They have no names of several leads, and so many rows are not usual, but those above them are.
-
-    Parameters
-    ----------
-    shown : sequence of sequence of bool
-        For each row, at which breaks it shows a new column.
-    named : sequence of sequence of FoundName
-        Names of each row.
-
-    Returns
-    -------
-    list of list of bool
-        As `shown`.
+    They have no names of several leads, and so many rows are not usual, but those above them are. Parameters
+    and result are those of `with_full_rows`.
     """
     found = [list(row) for row in shown]
     full = [index for index, row in enumerate(found) if row and all(row)]

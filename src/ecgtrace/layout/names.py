@@ -29,6 +29,11 @@ _LEGIBLE = 0.6  # a name that is none of the twelve was read, no letters of a he
 _IN_ORDER = 0.3  # for each name in the row of the usual order
 _ORDERED = 0.4  # where names stand as usual: more than half a distance of rows costs, less than a row
 _FEWEST_TOLD, _MOSTLY = 6, 0.8  # names that tell it, and how many of them do
+_ROWS_OF_ORDERS = [
+    (n, {lead.removeprefix("-"): row for column in order for row, lead in enumerate(column)})
+    for (n, _), orders in ORDERS.items()
+    for order in orders
+]
 _FAR_COST = 0.3  # for a whole distance of rows
 _SURE = 0.5
 _HALF_HEIGHT_MM, _WIDEST_MM = 1.0, 7.0  # of a name
@@ -107,14 +112,12 @@ def fits_order(names: Sequence[tuple[str, int]], n_rows: int) -> bool:
     n_rows : int
         Of the page.
     """
-    for (rows, _), orders in ORDERS.items():
+    for rows, row_of in _ROWS_OF_ORDERS:
         main = [(name, row) for name, row in names if row < rows and name in LEADS]
         if rows > n_rows or len(main) < _FEWEST_TOLD:
             continue
-        for order in orders:
-            row_of = {lead.removeprefix("-"): row for column in order for row, lead in enumerate(column)}
-            if np.mean([row_of.get(name) == row for name, row in main]) >= _MOSTLY:
-                return True
+        if sum(row_of.get(name) == row for name, row in main) >= _MOSTLY * len(main):
+            return True
     return False
 
 

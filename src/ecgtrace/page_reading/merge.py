@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, uniform_filter1d
 
 from ecgtrace.page_reading.axis import PlacedLead
@@ -33,14 +34,21 @@ def merged(part: PlacedLead, others: Sequence[PlacedLead]) -> LeadSignal:
         That of `part` where no other reading is alike, on the time and at the level of `part`.
     """
     signal = part.signal
+    time_s = np.arange(len(signal.amplitude_mv)) / signal.fs_hz
+    shown = (time_s >= part.start_s) & (time_s <= part.end_s)
     for other in others:
-        signal = _with(signal, other.signal)
+        signal = _with(signal, other.signal, shown)
     return signal
 
 
-def _with(own: LeadSignal, other: LeadSignal) -> LeadSignal:
+def _with(own: LeadSignal, other: LeadSignal, shown: NDArray[np.bool_]) -> LeadSignal:
     fs_hz = own.fs_hz
     sure_own = _about(own, fs_hz)
+    about = np.ones(2 * round(_OVER_S * fs_hz) // 2 + 1, np.bool_)
+    lost = binary_dilation(sure_own < _LOST, about) & (own.confidence < _LOST)
+    wanted = shown & (lost | ~np.isfinite(own.amplitude_mv))
+    if not (wanted & (_about(other, fs_hz) >= _SURE)).any():
+        return own
     known = np.isfinite(own.amplitude_mv) & (sure_own >= _LOST)
     best: tuple[float, LeadSignal] | None = None
     for lag_s in np.arange(-_FARTHEST_S, _FARTHEST_S + _STEP_S / 2, _STEP_S):
@@ -55,10 +63,7 @@ def _with(own: LeadSignal, other: LeadSignal) -> LeadSignal:
     if best is None or best[0] < _ALIKE:
         return own
     moved = best[1]
-    taken = np.isfinite(moved.amplitude_mv) & (_about(moved, fs_hz) >= _SURE)
-    about = np.ones(2 * round(_OVER_S * fs_hz) // 2 + 1, np.bool_)
-    lost = binary_dilation(sure_own < _LOST, about) & (own.confidence < _LOST)
-    taken &= ~np.isfinite(own.amplitude_mv) | lost
+    taken = wanted & np.isfinite(moved.amplitude_mv) & (_about(moved, fs_hz) >= _SURE)
     return replace(
         own,
         amplitude_mv=np.where(taken, moved.amplitude_mv, own.amplitude_mv),

@@ -186,11 +186,11 @@ def _not_diagonal(above: FloatArray, both: FloatArray, best: int, quarter: int) 
     other = turned[int(np.argmax([both[t] for t in turned]))]
     if both[other] < _DIAGONAL_SHARE * both[best]:
         steps, others_steps = (_beside(both, t, _KNIGHT_DEG) for t in (best, other))
-        if others_steps < max(_KNIGHT_SHARE * both[best], _CLEARLY_MORE * steps):
-            return best
-        return other if eighth <= other < eighth + quarter else (other + quarter) % n
-    own, others = (_in_both(above, t, quarter) for t in (best, other))
-    if _accompanied(others, own) > _accompanied(own, others) - _CLEARLY_FEWER:
+        is_diagonal = others_steps >= max(_KNIGHT_SHARE * both[best], _CLEARLY_MORE * steps)
+    else:
+        own, others = (_in_both(above, t, quarter) for t in (best, other))
+        is_diagonal = _accompanied(others, own) <= _accompanied(own, others) - _CLEARLY_FEWER
+    if not is_diagonal:
         return best
     return other if eighth <= other < eighth + quarter else (other + quarter) % n
 
