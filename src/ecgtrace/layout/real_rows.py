@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ecgtrace.digitization.beats import narrow_waves
 from ecgtrace.layout.names import fits_order, names_of_rows
 from ecgtrace.layout.rows import SURE, Row
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
 from ecgtrace.types import FloatArray
-from ecgtrace.units import GAIN_MM_PER_MV, LEADS, PAPER_SPEED_MM_PER_S
+from ecgtrace.units import LEADS
 
 _WELL = 0.7  # score of a name that was read well; words of headers come lower
 _ALIKE_MM = 4.0  # rows begin and end so near to each other
@@ -157,8 +156,7 @@ def _is_frame(row: Row, others: Sequence[Row]) -> bool:
         return True
     if row.share_on_line < _FRAME:
         return False
-    mv = -row.line / (MAP_PX_PER_MM * GAIN_MM_PER_MV)
-    waves = narrow_waves(mv, MAP_PX_PER_MM * PAPER_SPEED_MM_PER_S)
+    waves = row.narrow_waves(0, len(row.line))
     return waves is None or waves < _NO_BEATS
 
 

@@ -6,7 +6,6 @@ are where these votes meet, and a pixel belongs to the row it votes for: a wave 
 row still votes for its own.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -16,9 +15,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
+from ecgtrace.digitization.beats import narrow_waves
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.no_trace import straightness_mm
 from ecgtrace.types import FloatArray
+from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S
 
 SURE = 0.5  # likelier a trace than not
 _BIN_MM = 0.25
@@ -87,23 +88,24 @@ class Row:
         """Share of the columns with ink whose middle lies on one straight line, the one with most."""
         x = np.flatnonzero(self.inked)
         y = self.line[x]
-        ends = np.array([(np.median(a), np.median(b)) for a, b in _parts(x, y)])
+        parts = (np.array_split(one, min(_PARTS, len(x))) for one in (x, y))
+        ends = np.array([(np.median(a), np.median(b)) for a, b in zip(*parts, strict=True)])
         best = 0.0
         for (x0, y0), (x1, y1) in combinations(ends, 2):
             away = np.abs(y - y0 - (y1 - y0) / (x1 - x0) * (x - x0))
             best = max(best, float(np.mean(away <= _ON_LINE_MM * MAP_PX_PER_MM)))
         return best
 
+    def narrow_waves(self, left: float, right: float) -> float | None:
+        """Tell how far beats stand out of it between two columns (`digitization.beats`), as at 10 mm/mV."""
+        mv = -self.line[round(left) : round(right) + 1] / (MAP_PX_PER_MM * GAIN_MM_PER_MV)
+        return narrow_waves(mv, MAP_PX_PER_MM * PAPER_SPEED_MM_PER_S)
+
     def extent_y(self, left: float, right: float) -> tuple[int, int] | None:
         """Return the first and last row of the maps with its ink between two columns; None without ink."""
         part = self.ink[:, max(0, round(left)) : round(right) + 1].any(axis=1)
         where = np.flatnonzero(part)
         return (int(where[0]), int(where[-1])) if len(where) else None
-
-
-def _parts(x: NDArray[np.int_], y: FloatArray) -> Iterator[tuple[NDArray[np.int_], FloatArray]]:
-    for part in np.array_split(np.arange(len(x)), min(_PARTS, len(x))):
-        yield x[part], y[part]
 
 
 def find_rows(maps: PageMaps) -> list[Row]:

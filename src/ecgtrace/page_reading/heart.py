@@ -7,9 +7,7 @@ import numpy as np
 from ecgtrace.digitization.beats import NO_HEART, narrow_waves
 from ecgtrace.errors import PageError
 from ecgtrace.layout.regions import RasterLayout
-from ecgtrace.page_ink.maps import MAP_PX_PER_MM
 from ecgtrace.recording import RecordedLead
-from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S
 
 NO_BEATS = "no heart beat stands out of the traces: look whether this is an ECG"
 _NAMED = 0.5  # of the traces
@@ -35,11 +33,7 @@ def require_heart(layout: RasterLayout) -> None:
     named = sum(bool(region.name) for region in layout.regions)
     if len(layout.regions) > 1 and named >= _NAMED * len(layout.regions):
         return
-    told = []
-    for region in layout.regions:
-        line = layout.rows[region.row].line[round(region.start) : round(region.end) + 1]
-        mv = -line / (MAP_PX_PER_MM * GAIN_MM_PER_MV)
-        told.append(narrow_waves(mv, MAP_PX_PER_MM * PAPER_SPEED_MM_PER_S))
+    told = [layout.rows[one.row].narrow_waves(one.start, one.end) for one in layout.regions]
     known = [value for value in told if value is not None]
     if known and np.median(known) >= NO_HEART:
         return
