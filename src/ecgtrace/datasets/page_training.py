@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.drawing.page_designer import PageDesigner
-from ecgtrace.drawing.page_plan import plan_page
-from ecgtrace.drawing.page_render import Scan, draw_picture
+from ecgtrace.drawing.page_plan import PagePlan, plan_page
+from ecgtrace.drawing.page_render import Matrix, Scan, draw_picture
 from ecgtrace.drawing.page_truth import TARGET_PX_PER_MM, PageTargets, page_targets
 from ecgtrace.drawing.printers import Range, StyleSource
 from ecgtrace.errors import ConfigError
@@ -36,6 +37,17 @@ class TrainingPage:
     px_per_mm_x: float
     px_per_mm_y: float
     targets: PageTargets
+
+
+class DrawnPage(NamedTuple):
+    """A picture of a whole page, its resolution as of `TrainingPage`, and how it was drawn."""
+
+    image: NDArray[np.uint8]
+    px_per_mm_x: float
+    px_per_mm_y: float
+    plan: PagePlan
+    matrix: Matrix
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -120,6 +132,13 @@ class TrainingPages(Sequence[TrainingPage]):
         return self.size
 
     def __getitem__(self, index: int) -> TrainingPage:  # type: ignore[override]
+        drawn = self.drawn(index)
+        scale = drawn.px_per_mm_x, drawn.px_per_mm_y
+        targets = page_targets(drawn.plan, drawn.matrix, drawn.size, *scale, self.target_px_per_mm)
+        return TrainingPage(drawn.image, *scale, targets)
+
+    def drawn(self, index: int) -> DrawnPage:
+        """Return a page without its targets, and what they are drawn from."""
         rng = np.random.default_rng([self.seed, index])
         ids = _ids(self.records, self.split)  # type: ignore[arg-type]
         record = _loaded(self.records, ids[rng.integers(len(ids))])  # type: ignore[arg-type]
@@ -130,15 +149,9 @@ class TrainingPages(Sequence[TrainingPage]):
         plan = plan_page(replace(record, signal=signal), designer.draw(rng, record.duration_s))
         scan = self.scans.draw(rng)
         matrix, size = scan.matrix(plan)
-        px_per_mm_x, px_per_mm_y = (
-            plan.style.px_per_mm * (1 + rng.uniform(-self.scale_error, self.scale_error, 2))
-        ).tolist()
-        return TrainingPage(
-            draw_picture(plan, scan, rng),
-            px_per_mm_x,
-            px_per_mm_y,
-            page_targets(plan, matrix, size, px_per_mm_x, px_per_mm_y, self.target_px_per_mm),
-        )
+        error = rng.uniform(-self.scale_error, self.scale_error, 2)
+        px_per_mm_x, px_per_mm_y = (plan.style.px_per_mm * (1 + error)).tolist()
+        return DrawnPage(draw_picture(plan, scan, rng), px_per_mm_x, px_per_mm_y, plan, matrix, size)
 
 
 @lru_cache(maxsize=8)

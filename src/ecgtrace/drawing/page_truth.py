@@ -61,6 +61,19 @@ class PageTargets:
     px_per_mm: float
 
 
+@dataclass(frozen=True, eq=False)
+class RowInk:
+    """
+    The ink of one row of traces, shape (height, width) of bool, and its zero line.
+
+    In px of the targets: at column x it lies at `zero_y + slope * x`.
+    """
+
+    ink: NDArray[np.bool_]
+    zero_y: float
+    slope: float
+
+
 def page_targets(
     plan: PagePlan,
     matrix: Matrix,
@@ -89,11 +102,7 @@ def page_targets(
     PageTargets
         Of shape (round(height * target / px_per_mm_y), round(width * target / px_per_mm_x)).
     """
-    scale = np.array([target_px_per_mm / px_per_mm_x, target_px_per_mm / px_per_mm_y])
-    width, height = (round(v) for v in (np.array(size) * scale).tolist())
-    # Pixel k of the picture reaches from k - 0.5 to k + 0.5.
-    whole = matrix * scale[:, None]
-    whole[:, 2] += 0.5 * scale - 0.5
+    whole, (width, height) = _placed(matrix, size, px_per_mm_x, px_per_mm_y, target_px_per_mm)
     box = (0, 0, width, height)
     # What the stroke's width becomes: the plan's px are square, and the axes differ by a percent or two.
     shrink = float(np.sqrt(np.abs(np.linalg.det(whole[:, :2]))))
@@ -110,20 +119,70 @@ def page_targets(
 
     offset = np.full((height, width), np.nan, np.float32)
     rows_here = np.zeros((height, width), np.uint8)
+    for row in _row_inks(plan, whole, (width, height), line_px):
+        y, x = np.nonzero(row.ink)
+        offset[y, x] = (row.zero_y + row.slope * x - y) / target_px_per_mm
+        rows_here += row.ink
+    classes[rows_here > 0] = TRACE
+    offset[rows_here != 1] = np.nan
+    return PageTargets(classes, offset, _names(plan, whole, (width, height)), target_px_per_mm)
+
+
+def row_inks(
+    plan: PagePlan,
+    matrix: Matrix,
+    size: tuple[int, int],
+    px_per_mm_x: float,
+    px_per_mm_y: float,
+    target_px_per_mm: float,
+) -> tuple[list[RowInk], NDArray[np.bool_]]:
+    """
+    Draw the ink of each row of a page, and what is printed beside traces.
+
+    Parameters
+    ----------
+    plan, matrix, size, px_per_mm_x, px_per_mm_y, target_px_per_mm
+        As of `page_targets`.
+
+    Returns
+    -------
+    (list of RowInk, ndarray of bool, shape (height, width))
+        From the top; and names, pulses, bars, all other print.
+    """
+    whole, (width, height) = _placed(matrix, size, px_per_mm_x, px_per_mm_y, target_px_per_mm)
+    shrink = float(np.sqrt(np.abs(np.linalg.det(whole[:, :2]))))
+    printed = _warped(words_ink(plan), whole, (width, height))
+    for stroke in plan.strokes:
+        line = _mapped(stroke.polyline, whole)
+        add_stroke(printed, line, max(stroke.width_px * shrink, 1.0), (0, 0, width, height))
+    line_px = max(plan.style.line_width_px * shrink, 1.0)
+    return _row_inks(plan, whole, (width, height), line_px), printed >= COVERED
+
+
+def _placed(
+    matrix: Matrix, size: tuple[int, int], px_per_mm_x: float, px_per_mm_y: float, target_px_per_mm: float
+) -> tuple[Matrix, tuple[int, int]]:
+    """Return the map from px of the plan to those of the targets, and the targets' (width, height)."""
+    scale = np.array([target_px_per_mm / px_per_mm_x, target_px_per_mm / px_per_mm_y])
+    width, height = (round(v) for v in (np.array(size) * scale).tolist())
+    # Pixel k of the picture reaches from k - 0.5 to k + 0.5.
+    whole = matrix * scale[:, None]
+    whole[:, 2] += 0.5 * scale - 0.5
+    return whole, (width, height)
+
+
+def _row_inks(plan: PagePlan, whole: Matrix, size: tuple[int, int], line_px: float) -> list[RowInk]:
+    width, height = size
+    rows = []
     for row in sorted({trace.row for trace in plan.traces}):
         own = [trace for trace in plan.traces if trace.row == row]
         ink = np.zeros((height, width), np.uint8)
         for trace in own:
-            add_stroke(ink, _mapped(trace.polyline, whole), line_px, box)
-        covered = ink >= COVERED
+            add_stroke(ink, _mapped(trace.polyline, whole), line_px, (0, 0, width, height))
         zero = _mapped(np.array([[0.0, own[0].zero_y], [float(plan.width), own[0].zero_y]]), whole)
-        slope = (zero[1, 1] - zero[0, 1]) / (zero[1, 0] - zero[0, 0])
-        y, x = np.nonzero(covered)
-        offset[y, x] = (zero[0, 1] + slope * (x - zero[0, 0]) - y) / target_px_per_mm
-        rows_here += covered
-    classes[rows_here > 0] = TRACE
-    offset[rows_here != 1] = np.nan
-    return PageTargets(classes, offset, _names(plan, whole, (width, height)), target_px_per_mm)
+        slope = float((zero[1, 1] - zero[0, 1]) / (zero[1, 0] - zero[0, 0]))
+        rows.append(RowInk(ink >= COVERED, float(zero[0, 1] - slope * zero[0, 0]), slope))
+    return rows
 
 
 def name_class(name: str) -> str:

@@ -89,9 +89,11 @@ class PageNetwork:
         return fuse(network).to(resolve_device(self.device)).to(memory_format=torch.channels_last), hashed
 
 
-def to_map_scale(image: NDArray[np.uint8], px_per_mm_x: float, px_per_mm_y: float) -> NDArray[np.uint8]:
+def to_map_scale(
+    image: NDArray[np.uint8], px_per_mm_x: float, px_per_mm_y: float, to_px_per_mm: float = MAP_PX_PER_MM
+) -> NDArray[np.uint8]:
     """
-    Bring a page to `MAP_PX_PER_MM` in x and y.
+    Bring a page to `MAP_PX_PER_MM` in x and y, or to another resolution.
 
     Training pages come to the network's resolution by this function too: how it blurs thin ink is learned.
 
@@ -106,10 +108,10 @@ def to_map_scale(image: NDArray[np.uint8], px_per_mm_x: float, px_per_mm_y: floa
     """
     if min(px_per_mm_x, px_per_mm_y) <= 0:
         raise ConfigError(f"the scale of a page must be positive, got {px_per_mm_x} and {px_per_mm_y} px/mm")
-    width = round(image.shape[1] * MAP_PX_PER_MM / px_per_mm_x)
-    height = round(image.shape[0] * MAP_PX_PER_MM / px_per_mm_y)
-    if min(width, height) < _MIN_MAP_PX or width * height > _MAX_MAP_PX:
-        size = f"{width / MAP_PX_PER_MM:.0f} mm x {height / MAP_PX_PER_MM:.0f} mm"
+    width = round(image.shape[1] * to_px_per_mm / px_per_mm_x)
+    height = round(image.shape[0] * to_px_per_mm / px_per_mm_y)
+    if min(width, height) < _MIN_MAP_PX or width * height > _MAX_MAP_PX * (to_px_per_mm / MAP_PX_PER_MM) ** 2:
+        size = f"{width / to_px_per_mm:.0f} mm x {height / to_px_per_mm:.0f} mm"
         raise ConfigError(
             f"at {px_per_mm_x:.2f} and {px_per_mm_y:.2f} px/mm the page is {size}: a wrong scale"
         )

@@ -1,4 +1,4 @@
-"""The page network: a small U-Net with wide eyes, and nothing about its training."""
+"""The networks that see a page: small U-Nets with wide eyes, and nothing about their training."""
 
 from collections.abc import Sequence
 
@@ -13,19 +13,21 @@ NAME_STRIDE = 4  # names are centred to a millimetre; text is read where it is s
 OFFSET_SCALE_MM = 10.0  # of the row offset in the network's own unit: a trace of 1 mV is about 1
 
 
-class PageUNet(nn.Module):
+class WideUNet(nn.Module):
     """
-    U-Net over a page at 4 px/mm.
+    What the page network and the lead network share.
 
     Squares of 2x2 px go in and come out as channels [4]_, so that no convolution runs at full resolution,
-    which halves the time. Wide at the bottom, where one pixel is 8 mm: there, depthwise convolutions of 7x7
-    look 24 mm to each side, thrice over: the zero line of a row shows in a whole row and not at a peak.
+    which halves the time. Wide at the bottom: there, depthwise convolutions of 7x7 look 96 px to each side,
+    several times over.
 
     Parameters
     ----------
-    widths : sequence of int, optional
+    channels : int
+        Of what it sees.
+    widths : sequence of int
         Channels at 1/2, 1/4, ..., 1/32 of the resolution.
-    blocks : int, optional
+    blocks : int
         Of depthwise convolutions at the bottom.
 
     References
@@ -36,14 +38,12 @@ class PageUNet(nn.Module):
     .. [4] Shi et al. (2016), https://arxiv.org/abs/1609.05158 (sub-pixel convolution)
     """
 
-    name = "page_unet"
-
-    def __init__(self, widths: Sequence[int] = (16, 40, 80, 128, 192), blocks: int = 3) -> None:
+    def __init__(self, channels: int, widths: Sequence[int], blocks: int) -> None:
         super().__init__()
         self.widths, self.blocks = tuple(widths), blocks
         first, *deeper = self.widths
         self.down = nn.ModuleList(
-            [nn.Sequential(nn.PixelUnshuffle(2), _conv(12, first), _conv(first, first))]
+            [nn.Sequential(nn.PixelUnshuffle(2), _conv(4 * channels, first), _conv(first, first))]
         )
         above = first
         for width in deeper:
@@ -55,12 +55,45 @@ class PageUNet(nn.Module):
             self.narrow.append(nn.Conv2d(above, width, 1))
             self.up.append(nn.Sequential(_conv(width, width), _conv(width, width)))
             above = width
+
+    def seen(self, x: Tensor) -> list[Tensor]:
+        """Return what is seen at 1/16, 1/8, 1/4 and 1/2 of the resolution of x, (batch, channels, h, w)."""
+        skips = []
+        for down in self.down:
+            x = down(x)
+            skips.append(x)
+        x = self.bottom(x)
+        outs = []
+        for skip, narrow, up in zip(reversed(skips[:-1]), self.narrow, self.up, strict=True):
+            x = up(functional.interpolate(narrow(x), scale_factor=2.0) + skip)
+            outs.append(x)
+        return outs
+
+
+class PageUNet(WideUNet):
+    """
+    U-Net over a page at 4 px/mm: at its bottom, one pixel is 8 mm.
+
+    The zero line of a row shows in a whole row and not at a peak: it looks 24 mm to each side, thrice over.
+
+    Parameters
+    ----------
+    widths, blocks
+        As of `WideUNet`.
+    """
+
+    name = "page_unet"
+
+    def __init__(self, widths: Sequence[int] = (16, 40, 80, 128, 192), blocks: int = 3) -> None:
+        super().__init__(3, widths, blocks)
+        first = self.widths[0]
         self.ink = nn.Sequential(nn.Conv2d(first, 4 * len(INK_CLASSES), 1), nn.PixelShuffle(2))
         self.offset_coarse = nn.Conv2d(self.widths[1], 1, 1)
         self.offset_fine = nn.Sequential(nn.Conv2d(first, 4, 1), nn.PixelShuffle(2))
         at_names = self.widths[1]
         self.names = nn.Sequential(_conv(at_names, at_names), nn.Conv2d(at_names, len(NAME_CLASSES), 1))
-        # Peaks are rare: started at a probability of 1 %, as in [3], or their loss drowns the others.
+        # Peaks are rare: started at a probability of 1 %, as in [3] of `WideUNet`, or their loss drowns the
+        # others.
         nn.init.constant_(self.names[1].bias, -4.6)  # type: ignore[arg-type]
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -81,18 +114,10 @@ class PageUNet(nn.Module):
         names : Tensor, shape (batch, 14, h / 4, w / 4)
             Logits of `NAME_CLASSES`, each its own.
         """
-        x = image * 2 - 1
-        skips = []
-        for down in self.down:
-            x = down(x)
-            skips.append(x)
-        x = self.bottom(x)
-        outs = []
-        for skip, narrow, up in zip(reversed(skips[:-1]), self.narrow, self.up, strict=True):
-            x = up(functional.interpolate(narrow(x), scale_factor=2.0) + skip)
-            outs.append(x)
-        coarse = functional.interpolate(self.offset_coarse(outs[-2]), scale_factor=4.0, mode="bilinear")
-        return self.ink(x), coarse + self.offset_fine(x), self.names(outs[-2])
+        outs = self.seen(image * 2 - 1)
+        quarter, half = outs[-2:]
+        coarse = functional.interpolate(self.offset_coarse(quarter), scale_factor=4.0, mode="bilinear")
+        return self.ink(half), coarse + self.offset_fine(half), self.names(quarter)
 
 
 class _Wide(nn.Module):

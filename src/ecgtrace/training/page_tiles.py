@@ -5,7 +5,6 @@ A page takes a third of a second to draw and a tile of it a hundredth to cut, so
 cut several times; which page a tile is of, and where it lies, depends on (seed, index) alone.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from ecgtrace.errors import ConfigError
 from ecgtrace.page_ink.maps import NAME_CLASSES
 from ecgtrace.page_ink.network import to_map_scale
 from ecgtrace.page_ink.unet import STRIDE
+from ecgtrace.training.page_pool import PagePool
 from ecgtrace.types import FloatArray
 
 MAX_NAMES = 48  # of one tile: 12 leads, 3 strips, and a page of one lead over 16 rows, each named
@@ -61,13 +61,8 @@ class PageTiles(Dataset[dict[str, Tensor]]):
     height, width : int
         Of a tile, multiples of 32.
     seed : int
-    batch_size, lanes : int
-        Batch b takes its tiles from the pages of lane b % lanes. With as many workers as lanes, each worker
-        draws and keeps the pages of one lane, and no page is drawn twice.
-    tiles_per_page : int
-        How many tiles are cut before another page is drawn.
-    pool : int
-        From how many of the last pages of a lane a tile may be.
+    batch_size, lanes, tiles_per_page, pool : int
+        As of `PagePool`.
     turned : float
         Share of tiles of pages that lie on their side or head: they have ink, but no names and no rows.
     size : int
@@ -90,33 +85,21 @@ class PageTiles(Dataset[dict[str, Tensor]]):
         if height % STRIDE or width % STRIDE:
             raise ConfigError(f"tiles must be multiples of {STRIDE} px, got {height} x {width}")
         self.pages, self.height, self.width, self.seed = pages, height, width, seed
-        self.batch_size, self.lanes, self.tiles_per_page = batch_size, max(1, lanes), tiles_per_page
-        self.pool, self.turned, self.size = pool, turned, size
-        self._kept: OrderedDict[int, SmallPage] = OrderedDict()
+        self.turned, self.size = turned, size
+        self.pool = PagePool(self._small, batch_size, lanes, tiles_per_page, pool)
 
     def __len__(self) -> int:
         return self.size
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([self.seed, index])
-        page = self._page(self.page_of(index, rng))
+        page = self.pool.page(self.pool.number(index, rng))
         if rng.random() < self.turned:
             page = _on_its_side(page, int(rng.integers(1, 4)))
         return as_tensors(random_tile(page, self.height, self.width, rng))
 
-    def page_of(self, index: int, rng: np.random.Generator) -> int:
-        """Return the number of the page that a tile is cut from."""
-        batch, place = divmod(index, self.batch_size)
-        turn, lane = divmod(batch, self.lanes)
-        newest = (turn * self.batch_size + place) // self.tiles_per_page
-        return lane + self.lanes * (newest - int(rng.integers(min(self.pool, newest + 1))))
-
-    def _page(self, number: int) -> SmallPage:
-        page = self._kept.pop(number, None) or small_page(self.pages[number])
-        self._kept[number] = page
-        while len(self._kept) > self.pool:
-            self._kept.popitem(last=False)
-        return page
+    def _small(self, number: int) -> SmallPage:
+        return small_page(self.pages[number])
 
 
 class ValidationTiles(Dataset[dict[str, Tensor]]):
