@@ -27,6 +27,8 @@ class PageDigitizer:
         Reads the leads of pages that are pictures; without it these are refused.
     weights : str
         Of the page network.
+    lead_weights : str or None
+        Of the lead network; None: the digitizer's own network tells the ink of leads.
     speed_mm_per_s, gain_mm_per_mv : float or None
         Override what a page says of itself.
     name : str
@@ -34,6 +36,7 @@ class PageDigitizer:
 
     digitizer: Any = None
     weights: str = "shipped"
+    lead_weights: str | None = "shipped"
     speed_mm_per_s: float | None = None
     gain_mm_per_mv: float | None = None
     name: str = "page"
@@ -59,7 +62,7 @@ class PageDigitizer:
 
     @cached_property
     def _reader(self) -> PageReader | None:
-        return page_reader(self.digitizer, self.weights)
+        return page_reader(self.digitizer, self.weights, lead_weights=self.lead_weights)
 
     def __call__(self, image: NDArray[np.uint8]) -> NoReturn:
         """Refuse the picture of one lead, as which a lead's digitizer is called."""

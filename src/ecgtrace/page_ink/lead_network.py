@@ -1,6 +1,6 @@
 """The lead network as a function from a piece of a page to whose ink it shows, and its weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -87,6 +87,12 @@ class LeadNetwork:
         # Logits are resized, not probabilities: these are flat inside the ink, and their edges would blur.
         grown = [cv2.resize(part, shape[::-1], interpolation=cv2.INTER_LINEAR) for part in logits]
         return np.asarray(1 / (1 + np.exp(-np.clip(np.stack(grown), -30, 30))), np.float32)
+
+    def on(
+        self, hints: LeadHints, px_per_mm_x: float, px_per_mm_y: float
+    ) -> Callable[[int, int], "PieceInk"]:
+        """Return what tells a row's ink on pieces of a page, by their first column and row."""
+        return lambda left, top: PieceInk(self, hints, left, top, px_per_mm_x, px_per_mm_y)
 
     def _logits(self, image: NDArray[np.uint8], hints: NDArray[np.float32]) -> NDArray[np.float32]:
         network = self._loaded[0]

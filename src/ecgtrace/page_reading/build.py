@@ -6,7 +6,9 @@ from typing import Any
 from ecgtrace.page_reading.read import PageReader
 
 
-def page_reader(digitizer: Any, weights: str = "shipped", device: str = "auto") -> PageReader | None:
+def page_reader(
+    digitizer: Any, weights: str = "shipped", device: str = "auto", lead_weights: str | None = "shipped"
+) -> PageReader | None:
     """
     Return what reads pages that are pictures.
 
@@ -17,7 +19,10 @@ def page_reader(digitizer: Any, weights: str = "shipped", device: str = "auto") 
     weights : str, optional
         Of the page network: "shipped", or a file that `train.py model=page` wrote.
     device : str, optional
-        Where the page network runs.
+        Where networks run.
+    lead_weights : str, optional
+        Of the lead network: "shipped", or a file that `train.py model=lead` wrote. None: the digitizer's own
+        network, which sees one lead at a time, tells the ink of leads.
 
     Returns
     -------
@@ -28,7 +33,9 @@ def page_reader(digitizer: Any, weights: str = "shipped", device: str = "auto") 
 
     if not isinstance(digitizer, RefinedDigitizer):
         return None
-    return PageReader(_network(weights, device), digitizer, _names(device), _text())
+    return PageReader(
+        _network(weights, device), digitizer, _names(device), _text(), _leads(lead_weights, device)
+    )
 
 
 @lru_cache(maxsize=2)  # weights are read once, however many pages come
@@ -43,6 +50,13 @@ def _names(device: str) -> Any:
     from ecgtrace.page_ink.name_reader import NameReader  # torch is slow to import
 
     return NameReader(device=device)
+
+
+@lru_cache(maxsize=2)
+def _leads(weights: str | None, device: str) -> Any:
+    from ecgtrace.page_ink.lead_network import LeadNetwork  # torch is slow to import
+
+    return LeadNetwork(weights, device) if weights else None
 
 
 @lru_cache(maxsize=1)

@@ -14,6 +14,7 @@ from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.reading import GAINS_MM_PER_MV
 from ecgtrace.recording import Calibration, RecordedLead
 from ecgtrace.sheet import Sheet
+from ecgtrace.types import FloatArray
 from ecgtrace.units import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S
 from ecgtrace.vector.calibration import ASSUMED, PaperChoice, find_calibration
 from ecgtrace.vector.grid import PaperScale
@@ -99,12 +100,13 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
     upright = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((leg, 1), np.uint8))
     level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, across), np.uint8))
     labels, count = ndimage.label(level)
-    pulses = []
+    pulses, roofs = [], []
     for rows, columns in ndimage.find_objects(labels, count):
         height, width = rows.stop - rows.start, columns.stop - columns.start
         top, left, right = rows.start, columns.start, columns.stop - 1
         if height > _ROOF_MM * MAP_PX_PER_MM or width > _WIDEST_MM * MAP_PX_PER_MM or left < 2:
             continue
+        roofs.append((left / MAP_PX_PER_MM, (right + 1) / MAP_PX_PER_MM, (top + height) / MAP_PX_PER_MM))
         below = top + height
         legs = [np.array(upright[below:, max(0, x - 2) : x + 3].any(axis=1)) for x in (left + 1, right - 1)]
         middle = (left + right) / 2
@@ -134,6 +136,7 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
         )
     if len(pulses) > _MOST_OF_LEADS * max(1, len(leads)):
         return []  # what is more than one to a lead is the grid's
+    pulses = [_to_lowest_roof(pulse, np.array(roofs)) for pulse in pulses]
     found = [_as_high_as_others(pulse, pulses) for pulse in pulses]
     alike = [[one for one in found if abs(one.height / own.height - 1) <= _TOLERANCE] for own in found]
     most = max(alike, key=len, default=[])
@@ -147,6 +150,24 @@ def _end_of_leg(inked: NDArray[np.bool_]) -> int:
         return 0
     gaps = np.flatnonzero(np.diff(at) > _LEG_GAP_PX + 1)
     return int(at[gaps[0] if len(gaps) else -1]) + 1
+
+
+def _to_lowest_roof(pulse: Pulse, roofs: FloatArray) -> Pulse:
+    """
+    Return a pulse as high as the lowest is whose legs its own go on in.
+
+    Parameters
+    ----------
+    pulse : Pulse
+    roofs : ndarray of float, shape (n, 3)
+        Left, right and lower edge of each, in mm; of pulses, and of what was not taken for one.
+    """
+    own_top = pulse.base_y - pulse.height
+    # One is wider by the feet of the pulse above, where these touch it.
+    same = (roofs[:, 0] <= pulse.x + _ROOF_MM / 2) & (roofs[:, 1] >= pulse.end_x - _ROOF_MM / 2)
+    reached = roofs[same & (roofs[:, 2] >= own_top) & (roofs[:, 2] <= pulse.base_y - _LEG_MM), 2]
+    height = pulse.base_y - float(reached.max(initial=own_top))
+    return replace(pulse, base_y=own_top + height, height=height)
 
 
 def _as_high_as_others(pulse: Pulse, pulses: Sequence[Pulse]) -> Pulse:

@@ -1,7 +1,7 @@
 """One lead of a page: its piece of the picture cut out and read, in px of the sheet."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from ecgtrace.digitization.ink import runs
+from ecgtrace.digitization.ink_map import Segmenter
 from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.digitization.verdict import is_straight
 from ecgtrace.layout.regions import LeadRegion
@@ -107,6 +108,7 @@ def read_lead(
     pulse: Behind | None = None,
     others: OtherRows | None = None,
     pieces: Sequence[Piece] = (),
+    whose: Callable[[int, int], Segmenter] | None = None,
 ) -> ReadLead:
     """
     Read a lead.
@@ -128,6 +130,9 @@ def read_lead(
         What is known to be ink of other rows.
     pieces : sequence of Piece, optional
         Ink that hangs on its trace and that no lead follows: it is taken for this one's.
+    whose : callable, optional
+        From left and top of a piece to what tells its ink from that of others. By default the digitizer's own
+        segmenter, which sees one lead at a time: ink of other rows is erased for it.
 
     Raises
     ------
@@ -151,9 +156,13 @@ def read_lead(
     for _ in range(_TRIES):
         top, bottom = max(0, round(top - up * more)), min(height, round(bottom + down * more))
         piece = np.ascontiguousarray(image[top:bottom, left:right])
-        shown = piece if others is None else others.erased(piece, left, top)
         own = ink_of(pieces, left, top, piece.shape[:2]) if pieces else None
-        signal = fixed.read_shown(piece, shown, own)
+        if whose is not None:
+            signal = replace(fixed, segmenter=whose(left, top)).read_shown(piece, piece, own)
+        else:
+            signal = fixed.read_shown(
+                piece, piece if others is None else others.erased(piece, left, top), own
+            )
         # A wave that ends at the piece's edge goes on: the maps gave its end to another row, or to none.
         above = top > 0 and float(np.nanmin(signal.row_px)) < near
         below = bottom < height and float(np.nanmax(signal.row_px)) > len(piece) - 1 - near

@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from ecgtrace.digitization.ink_map import Segmenter
 from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.errors import EcgTraceError
 from ecgtrace.layout.regions import LeadRegion, RasterLayout, is_hidden
+from ecgtrace.page_ink.lead_hints import LeadHints, lead_hints
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_reading.lead import ReadLead, read_lead, to_sheet
 from ecgtrace.page_reading.left_over import (
@@ -34,6 +36,19 @@ _LESS_MM = 2.0  # of ink that is left over: to be taken, a second reading of a l
 _ALIKE_MM = 0.4  # of the ends of the leads of a column
 
 
+class LeadsOf(Protocol):
+    """The lead network, or what stands for it."""
+
+    @property
+    def model(self) -> str:
+        """Name of the network and hash of its weights."""
+        ...
+
+    def on(self, hints: LeadHints, px_per_mm_x: float, px_per_mm_y: float) -> Callable[[int, int], Segmenter]:
+        """Return what tells the ink of a row on pieces of a sheet, by their first column and row."""
+        ...
+
+
 class _Result(NamedTuple):
     lead: ReadLead | None
     error: str
@@ -54,6 +69,7 @@ def read_leads(
     layout: RasterLayout,
     traces: TraceInk,
     pulses_mm: Sequence[Pulse] = (),
+    network: LeadsOf | None = None,
 ) -> tuple[list[ReadLead], list[str]]:
     """
     Read the leads of a page, column by column: where one ends the next begins.
@@ -71,6 +87,8 @@ def read_leads(
         Of the sheet.
     pulses_mm : sequence of Pulse, optional
         The sheet's calibration pulses.
+    network : LeadsOf, optional
+        Tells whose ink it is; by default the digitizer's own segmenter.
 
     Returns
     -------
@@ -80,6 +98,7 @@ def read_leads(
     scale = GridScale(sheet.px_per_mm_x, sheet.px_per_mm_y, 1.0)
 
     others = other_rows(layout.rows, maps)
+    hints = lead_hints(maps, [row.ink for row in layout.rows], [row.zero_y for row in layout.rows])
     rows, columns = np.nonzero(maps.pulse > PULSE_SURE)
     pulse_ink = maps.to_page(np.stack([columns, rows], axis=1))
 
@@ -92,7 +111,9 @@ def read_leads(
         with watching() as own:
             try:
                 pulse = pulse_before(sheet.image, region, pulses_mm, scale)
-                told = pulse, others[region.row], pieces
+                per_mm = scale.px_per_mm_x, scale.px_per_mm_y
+                whose = None if network is None else network.on(hints[region.row], *per_mm)
+                told = pulse, others[region.row], pieces, whose
                 lead = read_lead(digitizer, sheet.image, region, scale, beside, *told)
                 behind = pulse_behind(region, pulse_ink, scale)
                 lead, error = replace(lead, pulse_behind=behind, begin_hidden=hidden(region, lead)), ""

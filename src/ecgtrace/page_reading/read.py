@@ -30,7 +30,7 @@ from ecgtrace.page_reading.continued import join_rows
 from ecgtrace.page_reading.heart import heart_doubt, require_heart
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead
-from ecgtrace.page_reading.leads import read_leads
+from ecgtrace.page_reading.leads import LeadsOf, read_leads
 from ecgtrace.page_reading.left_over import TraceInk, trace_ink, unread_ink
 from ecgtrace.page_reading.lines import without_lines
 from ecgtrace.page_reading.merge import merged
@@ -117,12 +117,15 @@ class PageReader:
         Reads the names; without it they are what the maps say.
     text : TextOf, optional
         Reads the printed speed and gain, which pulses alone tell without it, and checks names.
+    leads : LeadsOf, optional
+        Tells the ink of each lead from that of others; without it the digitizer's own segmenter does.
     """
 
     network: MapsOf
     digitizer: RefinedDigitizer
     names: NamesOf | None = None
     text: TextOf | None = None
+    leads: LeadsOf | None = None
 
     @property
     def fs_hz(self) -> float:
@@ -132,7 +135,7 @@ class PageReader:
     @property
     def model(self) -> str:
         """Names of the networks and hashes of their weights."""
-        parts = (self.network, self.names, self.text, self.digitizer)
+        parts = (self.network, self.names, self.text, self.leads or self.digitizer)
         return " ".join(part.model for part in parts if part is not None)
 
     def __call__(
@@ -257,7 +260,7 @@ class PageReader:
         kind = Paper(calibration.speed_mm_per_s, calibration.gain_mm_per_mv)
         digitizer = kind.ready(self.digitizer)
         assert isinstance(digitizer, RefinedDigitizer)
-        leads, lost = read_leads(digitizer, sheet, maps, layout, traces, pulses)
+        leads, lost = read_leads(digitizer, sheet, maps, layout, traces, pulses, self.leads)
         return [replace(lead, signal=kind.applied(lead.signal)) for lead in leads], lost
 
 
