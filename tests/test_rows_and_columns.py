@@ -362,6 +362,24 @@ def test_pulses_that_touch_those_below_are_as_high_as_those_that_do_not():
     assert [one.base_y for one in pulses] == pytest.approx([30, 40.5, 60, 90, 100.5], abs=0.75)
 
 
+@pytest.mark.parametrize("spacing_mm", [20.5, 20.75])
+def test_pulses_of_a_column_that_all_touch_are_as_high_as_the_lowest(spacing_mm):
+    """Legs go on to the foot of the last; feet stand beside roofs, and one roof is thick with them."""
+    planted = page(strip=False)
+    zeros = [30 + spacing_mm * k for k in range(4)]
+    for zero in zeros:
+        pulse_at(planted, 4, zero, 20)
+        for x in (2, 9):
+            planted.parts["bar"][round(zero * PX) - 1 : round(zero * PX) + 1, x * PX : (x + 2) * PX + 2] = 1
+    top = round((zeros[-1] - 20) * PX)
+    planted.parts["bar"][top - 3 : top + 2, 3 * PX : 11 * PX] = 1
+    maps = planted.maps()
+    leads = find_regions(maps, planted.names).regions
+    pulses = whole_pulses(maps, dark_as_traces(picture_of(maps), maps), leads)
+    assert len(pulses) >= 3
+    assert [one.height for one in pulses] == pytest.approx([20] * len(pulses), abs=1)
+
+
 def test_a_name_that_was_misread_makes_no_strip():
     """Of six rows below a header: the last is aVF, read as aVR, and not well."""
     planted = Planted(height_mm=210)

@@ -104,9 +104,9 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
     for rows, columns in ndimage.find_objects(labels, count):
         height, width = rows.stop - rows.start, columns.stop - columns.start
         top, left, right = rows.start, columns.start, columns.stop - 1
+        roofs.append((left / MAP_PX_PER_MM, (right + 1) / MAP_PX_PER_MM, (top + height) / MAP_PX_PER_MM))
         if height > _ROOF_MM * MAP_PX_PER_MM or width > _WIDEST_MM * MAP_PX_PER_MM or left < 2:
             continue
-        roofs.append((left / MAP_PX_PER_MM, (right + 1) / MAP_PX_PER_MM, (top + height) / MAP_PX_PER_MM))
         below = top + height
         legs = [np.array(upright[below:, max(0, x - 2) : x + 3].any(axis=1)) for x in (left + 1, right - 1)]
         middle = (left + right) / 2
