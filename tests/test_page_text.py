@@ -71,7 +71,11 @@ def test_noise_is_no_letters(recognizer):
 
 
 def test_each_line_of_a_page_is_read_once():
-    """Whatever is asked of it, and however often: letters of the longest, then what tells the scale."""
+    """
+    Whatever is asked of it, and however often: letters of the longest, then what tells the scale.
+
+    Where that is not all told, three lines that tell a part are looked at again, to the left and the right.
+    """
     boxes = [(10, 100 + 5 * k, 20 + k, 102 + 5 * k) for k in range(9)]
     said = [
         ("25 mm/s", 0.4),
@@ -82,15 +86,28 @@ def test_each_line_of_a_page_is_read_once():
 
     def read(line):
         asked.append(line.shape)
-        return said[len(asked) - 1]
+        return said[len(asked) - 1] if len(asked) <= len(said) else ("", 0.0)
 
     page = PagePrint(np.zeros((148 * 12, 210 * 12, 3), np.uint8), maps_with(boxes, (3.0, 3.0)), read)
     assert page.letters == page.letters == (6 * 8.0, 6 * 8.0 + 7 + 4)
     assert len(asked) == 8
     assert page.scale_told == "; ".join(["10 mm/mV"] * 7)  # what was hardly read tells nothing
-    assert len(asked) == 9
+    assert len(asked) == 9 + 3 * 2
     blind = PagePrint(page.image, page.maps, None)
     assert blind.letters == (0.0, 0.0) and blind.scale_told == ""
+
+
+def test_a_word_beside_one_that_tells_the_gain_is_read_though_the_map_lacks_it(recognizer):
+    """Of "50 mm/s  10 mm/mV", faint and small, the map of text showed the second half alone."""
+    line = printed("50 mm/s  10 mm/mV", "sans", 22.0)
+    image = np.full((148 * 12, 210 * 12, 3), 240, np.uint8)
+    top, left = 1600, 700
+    image[top : top + line.shape[0], left : left + line.shape[1]] = line
+    half = left + round(0.55 * line.shape[1])
+    box = tuple(v / 12 for v in (half, top + 9, left + line.shape[1] - 9, top + line.shape[0] - 9))
+    page = PagePrint(image, maps_with([box], (3.0, 3.0)), recognizer.read)
+    assert speeds_mm_per_s(page.scale_told) == (50,)
+    assert gains_mm_per_mv(page.scale_told) == (10,)
 
 
 def test_no_line_is_read_once_both_are_told():

@@ -10,6 +10,7 @@ from ecgtrace.types import FloatArray
 
 _WORD_GAP_MM = 2.5  # "25 mm/s    10 mm/mV" may come in two lines, "25 mm/s" may not
 _HEIGHT_MM, _LEAST_WIDTH_MM = (0.9, 7.0), 4.0  # "25mm/s" in capitals of 1.2 mm is 5 mm long
+_BESIDE_MM = 40.0  # of a word: "50 mm/s   10 mm/mV   0.05-150 Hz" is some 60 mm long
 _MARGIN = 0.35  # of the height, beside a line: the maps are coarse, and the recognizer was trained with some
 
 
@@ -31,6 +32,25 @@ def lines_of_text(maps: PageMaps) -> FloatArray:
     margin = np.maximum(_MARGIN * height, 1.0)
     boxes = np.column_stack([x - margin, y - margin, x + width - 1 + margin, y + height - 1 + margin])[line]
     return boxes[np.argsort(-boxes[:, 3], kind="stable")]
+
+
+def longer(boxes_px: FloatArray) -> FloatArray:
+    """
+    Return boxes that reach further to the left, then others that reach further to the right.
+
+    Of a line of faint or small print the map of text may show some words and lack others.
+
+    Parameters
+    ----------
+    boxes_px : ndarray of float, shape (n, 4)
+        As of `lines_of_text`.
+
+    Returns
+    -------
+    ndarray of float, shape (2 * n, 4)
+    """
+    reach = _BESIDE_MM * MAP_PX_PER_MM
+    return np.concatenate([boxes_px - [reach, 0, 0, 0], boxes_px + [0, 0, reach, 0]])
 
 
 def cut_lines(image: NDArray[np.uint8], boxes_px: FloatArray, maps: PageMaps) -> list[NDArray[np.uint8]]:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.page_ink.maps import PageMaps
-from ecgtrace.page_text.lines import cut_lines, lines_of_text
-from ecgtrace.page_text.scale import scale_told
+from ecgtrace.page_text.lines import cut_lines, lines_of_text, longer
+from ecgtrace.page_text.scale import is_of_scale, scale_told
 
 # What stands in a picture of a line, and the mean score of its letters, in [0, 1].
 Read = Callable[[NDArray[np.uint8]], tuple[str, float]]
@@ -17,6 +17,7 @@ Read = Callable[[NDArray[np.uint8]], tuple[str, float]]
 Letters = tuple[float, float]
 
 _FEW = 8  # of the longest lines tell whether letters can be read
+_MOST_CUT = 3  # lines of speed and gain that are looked at again, the lowest: each takes two readings
 _LEAST_SCORE = 0.5  # of a line, as PaddleOCR's `drop_score`
 _SURE_SCORE = 0.85  # print the right way up has 0.9 and more, upside down 0.7 and less, mostly
 
@@ -59,9 +60,17 @@ class PagePrint:
         return [] if self.read is None else cut_lines(self.image, lines_of_text(self.maps), self.maps)
 
     def _texts(self) -> Iterator[str]:
+        """Give the lines; then those again that seem to belong to one of speed and gain, and go on."""
+        cut = []
         for k in range(len(self._lines)):
             text, score = self._line(k)
-            yield text if score >= _LEAST_SCORE else ""
+            if score >= _LEAST_SCORE:
+                cut += [k] if is_of_scale(text) else []
+                yield text
+        if cut and self.read is not None:
+            for line in cut_lines(self.image, longer(lines_of_text(self.maps)[cut[:_MOST_CUT]]), self.maps):
+                text, score = self.read(line)
+                yield text if score >= _LEAST_SCORE else ""
 
     def _line(self, k: int) -> tuple[str, float]:
         if k not in self._known:

@@ -1,8 +1,24 @@
 """What the text of a page says of speed and gain."""
 
+import re
 from collections.abc import Iterable
 
 from ecgtrace.vector.printed import gains_mm_per_mv, speeds_mm_per_s
+
+_UNITS = re.compile(r"mm|hz|/s|m/m|/mv", re.IGNORECASE)
+_MILLIVOLT = re.compile(r"(?<=mm/m)[YU]|(?<=mm/)(?:nV|rnV|mv|mW)")  # what a recognizer makes of a V
+
+
+def is_of_scale(line: str) -> bool:
+    """
+    Tell whether a line may be part of one that tells speed, gain and filters.
+
+    Examples
+    --------
+    >>> [is_of_scale(line) for line in ("0.05-150 Hz", "n/s 10mm/mV", "Age 54", "Sinus rhythm")]
+    [True, True, False, False]
+    """
+    return _UNITS.search(line) is not None
 
 
 def scale_told(lines: Iterable[str]) -> str:
@@ -15,10 +31,13 @@ def scale_told(lines: Iterable[str]) -> str:
     --------
     >>> scale_told(["Page 1 of 1", "25mm/s", "10 mm/mV 40 Hz", "50 mm/s"])
     '25mm/s; 10 mm/mV 40 Hz'
+    >>> scale_told(["25mm/s", "20mm/mY"])
+    '25mm/s; 20mm/mV'
     """
     told: list[str] = []
     speed = gain = False
-    for line in lines:
+    for read in lines:
+        line = _MILLIVOLT.sub(lambda found: "V" if len(found[0]) == 1 else "mV", read)
         says_speed, says_gain = bool(speeds_mm_per_s(line)), bool(gains_mm_per_mv(line))
         if says_speed or says_gain:
             told.append(line)
