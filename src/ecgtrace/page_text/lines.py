@@ -50,7 +50,8 @@ def longer(boxes_px: FloatArray) -> FloatArray:
     ndarray of float, shape (2 * n, 4)
     """
     reach = _BESIDE_MM * MAP_PX_PER_MM
-    return np.concatenate([boxes_px - [reach, 0, 0, 0], boxes_px + [0, 0, reach, 0]])
+    further = np.array([reach, 0, 0, 0])
+    return np.concatenate([boxes_px - further, boxes_px + np.roll(further, 2)])
 
 
 def cut_lines(image: NDArray[np.uint8], boxes_px: FloatArray, maps: PageMaps) -> list[NDArray[np.uint8]]:
