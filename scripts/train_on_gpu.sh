@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train the page network in a fixed time, on a machine with one GPU, many cores and perhaps no network.
+# Train a network of pages in a fixed time, on a machine with one GPU, many cores and perhaps no network.
 #
 #   scripts/train_on_gpu.sh RECORDS.npz SECONDS OUTPUT_DIR [OVERRIDE ...]
 #
@@ -8,6 +8,7 @@
 # OUTPUT_DIR    gets weights.safetensors after each validation, metrics.csv and metrics.json
 # OVERRIDE      of conf/train.yaml, such as model.pages.batch_size=48
 #
+# MODEL is page (the default) or lead, which is told what the shipped page network sees.
 # PYTHON (python3) must have PyTorch, Lightning, OpenCV, SciPy, pandas, matplotlib, safetensors. What it lacks, such
 # as Hydra, may lie as wheels in the folder WHEELS: they are unpacked beside it. WORKERS is the number of processes
 # that draw pages, by default one less than there are cores.
@@ -28,7 +29,8 @@ if [[ -n ${WHEELS:-} ]]; then
 fi
 
 mkdir -p "$output"
-"$python" train.py model=page experiment=shipped_page signals=packed signals.path="$records" logger=none \
+model=${MODEL:-page}
+"$python" train.py model="$model" experiment="shipped_$model" signals=packed signals.path="$records" logger=none \
     progress=false hydra.run.dir="$output" hydra.output_subdir=null model.schedule.seconds="$seconds" \
     model.pages.num_workers="$workers" "$@" 2>&1 | tee "$output/output.log"
 # For going on alone, and ten times as large as the weights.
