@@ -1,8 +1,13 @@
 """The page network: its maps, scale, names, weights, and what it reaches on drawn pages."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from torch.utils.data import default_collate
 
 from ecgtrace.drawing.page_truth import NAME_CLASSES as TAUGHT
 from ecgtrace.drawing.page_truth import TARGET_PX_PER_MM
@@ -10,10 +15,13 @@ from ecgtrace.errors import ConfigError, WeightsError
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
 from ecgtrace.page_ink.names import names_found
 from ecgtrace.page_ink.network import PageNetwork, to_map_scale
-from ecgtrace.page_ink.unet import PageUNet, pad
+from ecgtrace.page_ink.unet import PageUNet, as_input, pad
 from ecgtrace.page_ink.weights import load_page_network, resolve, save_page_weights
 from ecgtrace.training.page_losses import name_heat
+from ecgtrace.training.page_scores import PageScores
+from ecgtrace.training.page_tiles import as_tensors, small_page, tile_at
 
+ROOT = Path(__file__).resolve().parents[1]
 SMALL = (8, 8, 8, 8, 8)
 
 
@@ -132,3 +140,24 @@ def test_batch_normalisation_is_folded_without_a_change(network, tmp_path):
     with torch.inference_mode():
         ink = plain(torch.from_numpy(page)[None].permute(0, 3, 1, 2) / 255)[0].softmax(1)[0, 1].numpy()
     np.testing.assert_allclose(network(page, 4.0, 4.0).trace, ink, atol=1e-4)
+
+
+def test_the_shipped_network_sees_what_its_card_says():
+    """A floor that the file of before missed, whose depth an infinity had switched off."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose("train", ["model=page", "printer=mixed"])
+    pages = instantiate(cfg.model.pages.val, _convert_="object")
+    tiles = default_collate([as_tensors(tile) for tile in map(tile_of(pages), range(12))])
+    network, _ = load_page_network(resolve("shipped"))
+    scores = PageScores()
+    with torch.inference_mode():
+        scores.add(network(as_input(tiles["image"])), tiles)
+    found = scores.metrics()
+    assert found["iou_trace"] > 0.7
+    assert found["iou_bar"] > 0.5
+    assert found["iou_pulse"] > 0.4
+    assert found["names_recall"] > 0.75
+
+
+def tile_of(pages):
+    return lambda index: tile_at(small_page(pages[index]), 0, 40, 416, 640)
