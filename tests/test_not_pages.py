@@ -158,6 +158,7 @@ def test_two_sets_of_names_are_two_pages():
     strips = [FoundName(lead, 0.5, 0.0, 500.0 + 100 * k) for k, lead in enumerate(("II", "V1", "V5"))]
     refuse_several(names_of_page() + strips)
     refuse_several(names_of_page() + names_of_page(1200.0, score=0.4))  # nothing that was read
+    refuse_several(names_of_page() + names_of_page(1200.0, score=0.7))  # words of a header, some of them
     refuse_several(names_of_page() + names_of_page(20.0))  # the same letters read twice
 
 

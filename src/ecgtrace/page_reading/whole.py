@@ -15,7 +15,7 @@ from ecgtrace.types import FloatArray
 from ecgtrace.units import LEADS
 
 _SURE = 0.5
-_NAME_SURE = 0.6  # of a name, by its score
+_NAME_SURE = 0.8  # of a name, by its score: words of a header that look like one have 0.7 and less
 _TWICE = 6  # of the twelve leads are named twice on no page: strips repeat three at the most
 _MOST_NAMES = 16  # and a page has no more than 15 names
 _APART_MM = 15.0  # of two names; between columns there are 30 and more
