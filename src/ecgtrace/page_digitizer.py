@@ -28,7 +28,7 @@ class PageDigitizer:
     weights : str
         Of the page network.
     lead_weights : str or None
-        Of the lead network; None: the digitizer's own network tells the ink of leads.
+        Of a lead network (`train.py model=lead`); by default the digitizer's own network tells the ink of leads.
     speed_mm_per_s, gain_mm_per_mv : float or None
         Override what a page says of itself.
     name : str
@@ -36,7 +36,7 @@ class PageDigitizer:
 
     digitizer: Any = None
     weights: str = "shipped"
-    lead_weights: str | None = "shipped"
+    lead_weights: str | None = None
     speed_mm_per_s: float | None = None
     gain_mm_per_mv: float | None = None
     name: str = "page"

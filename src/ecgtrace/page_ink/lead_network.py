@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ from ecgtrace.segmentation.weights import fingerprint
 # A line of 0.15 mm is a little more than one px wide: as coarse as a peak can still be told from its edges.
 LEAD_PX_PER_MM = 8.0
 FORMAT = "ecgtrace-lead-weights-1"
-SHIPPED = "leads.safetensors"
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,8 @@ class LeadNetwork:
 
     Parameters
     ----------
-    weights : str, optional
-        "shipped" for those of the package, or a file that `train.py model=lead` wrote.
+    weights : str
+        A file that `train.py model=lead` wrote.
     device : str, optional
         "auto" takes a GPU where there is one.
 
@@ -46,7 +44,7 @@ class LeadNetwork:
     Weights are read on first use.
     """
 
-    weights: str = "shipped"
+    weights: str
     device: str = "auto"
 
     def __call__(
@@ -114,7 +112,7 @@ class LeadNetwork:
 
     @cached_property
     def _loaded(self) -> tuple[nn.Module, str]:
-        network, _ = load_lead_network(resolve(self.weights))
+        network, _ = load_lead_network(Path(self.weights))
         hashed = fingerprint(network)
         # Batch normalisation folded into the convolutions: the same numbers in less time.
         return fuse(network).to(resolve_device(self.device)).to(memory_format=torch.channels_last), hashed
@@ -166,13 +164,6 @@ class LeadCard:
     def __post_init__(self) -> None:
         for name in ("widths", "hints", "channels"):
             object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON has lists
-
-
-def resolve(weights: str) -> Path:
-    """Return the path of weights: "shipped" for those of the package, else a file."""
-    if weights == "shipped":
-        return Path(str(resources.files("ecgtrace.page_ink") / "data" / SHIPPED))
-    return Path(weights)
 
 
 def save_lead_weights(network: LeadUNet, training: dict[str, Any], path: Path) -> None:

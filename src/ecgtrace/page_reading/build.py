@@ -7,7 +7,7 @@ from ecgtrace.page_reading.read import PageReader
 
 
 def page_reader(
-    digitizer: Any, weights: str = "shipped", device: str = "auto", lead_weights: str | None = "shipped"
+    digitizer: Any, weights: str = "shipped", device: str = "auto", lead_weights: str | None = None
 ) -> PageReader | None:
     """
     Return what reads pages that are pictures.
@@ -21,8 +21,8 @@ def page_reader(
     device : str, optional
         Where networks run.
     lead_weights : str, optional
-        Of the lead network: "shipped", or a file that `train.py model=lead` wrote. None: the digitizer's own
-        network, which sees one lead at a time, tells the ink of leads.
+        Of a lead network: a file that `train.py model=lead` wrote. By default the digitizer's own network, which
+        sees one lead at a time, tells the ink of leads.
 
     Returns
     -------

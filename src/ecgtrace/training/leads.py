@@ -109,7 +109,7 @@ def _train(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     network, started_from = started(
         instantiate(model.network),
         cfg.init_from,
-        lambda file: lead_network.load_lead_network(lead_network.resolve(file)),
+        lambda file: lead_network.load_lead_network(Path(file)),
     )
     if cfg.init_from is None and model.start_from_page is not None:
         path = page_weights(model.start_from_page)
