@@ -28,7 +28,7 @@ class PageDigitizer:
     weights : str
         Of the page network.
     lead_weights : str or None
-        Of a lead network (`train.py model=lead`); by default the digitizer's own network tells the ink of leads.
+        Of a lead network (`train.py model=lead`); by default the digitizer's own network tells leads' ink.
     speed_mm_per_s, gain_mm_per_mv : float or None
         Override what a page says of itself.
     name : str

@@ -21,8 +21,8 @@ def page_reader(
     device : str, optional
         Where networks run.
     lead_weights : str, optional
-        Of a lead network: a file that `train.py model=lead` wrote. By default the digitizer's own network, which
-        sees one lead at a time, tells the ink of leads.
+        Of a lead network: a file that `train.py model=lead` wrote. By default the digitizer's own network,
+        which sees one lead at a time, tells the ink of leads.
 
     Returns
     -------
