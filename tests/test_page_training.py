@@ -226,6 +226,13 @@ def test_a_run_leaves_weights_rows_and_facts_and_goes_on(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_weights_are_validated_without_training(tmp_path):
+    metrics = run_tiny(tmp_path, "validate_only=true")
+    assert metrics["val/iou"] == metrics["val/iou_trace"]
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_run_ends_with_its_time(tmp_path):
     metrics = run_tiny(tmp_path, "trainer.max_epochs=-1", "model.schedule.seconds=1")
     assert metrics["steps"] >= 1

@@ -183,7 +183,8 @@ def train(
         log_every_n_steps=10,
     )
     if cfg.validate_only:
-        return dict(trainer.validate(module, loaders[1], verbose=True)[0])
+        seen = trainer.validate(module, loaders[1], verbose=True)[0]
+        return {**seen, "val/iou": seen[score]}  # by this name sweeps and `train.py` ask for it
     resumed = folder / "last.ckpt"
     trainer.fit(module, *loaders, ckpt_path=str(resumed) if resumed.is_file() else None)
     if trainer.interrupted:
