@@ -158,7 +158,7 @@ def test_the_model_chooses_the_segmenter(entry, model):
     segmenter = build(chosen.digitizer).segmenter
     assert segmenter.weights == "x.safetensors"
     assert type(segmenter).__name__ == {"unet": "NetworkSegmenter", "yolo": "YoloSegmenter"}[model]
-    assert {*options("segmenter"), "page", "name"} == set(options("model"))
+    assert {*options("segmenter"), "page", "name", "lead"} == set(options("model"))
 
 
 def test_yolo_takes_the_options_that_ultralytics_has():

@@ -84,7 +84,7 @@ def test_lanes_share_no_page_and_move_on():
     tiles = PageTiles(Planted(), 64, 64, batch_size=4, lanes=3, tiles_per_page=2, pool=3)
     seen = {lane: [] for lane in range(3)}
     for index in range(240):
-        seen[index // 4 % 3].append(tiles.page_of(index, np.random.default_rng(index)))
+        seen[index // 4 % 3].append(tiles.pool.number(index, np.random.default_rng(index)))
     assert all({page % 3 for page in pages} == {lane} for lane, pages in seen.items())
     assert all(len(set(pages)) > 30 for pages in seen.values())  # of 40
     newest = [index // 2 for index in range(80)]

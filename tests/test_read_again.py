@@ -44,7 +44,7 @@ def page():
 def reader(read, tried):
     """Return what stands for `read_lead`: it follows the wave as far as `read` says of the region."""
 
-    def read_lead(digitizer, image, region, scale, beside, pulse=None, others=None, pieces=()):
+    def read_lead(digitizer, image, region, scale, beside, pulse=None, others=None, pieces=(), whose=None):
         tried.append((region.name, region.top, [(piece.x, piece.height) for piece in pieces]))
         row_px = np.full(400, float(region.zero_y))
         row_px[WAVE - 20 - 1 : WAVE - 20 + 2] = (region.zero_y, read(region), region.zero_y)
@@ -92,7 +92,7 @@ def test_a_lead_that_is_told_which_ink_is_its_own_goes_elsewhere_where_it_went(p
 
     def read_lead(*args):
         lead = plain(*args)
-        if args[-1]:
+        if args[7]:  # pieces
             lead.signal.row_px[WAVE - 20] = TOP
             lead.signal.row_px[300:340] += 4 * wanders
         return lead
