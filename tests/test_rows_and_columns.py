@@ -17,7 +17,7 @@ from ecgtrace.layout.regions import find_regions
 from ecgtrace.layout.rows import Row, find_rows
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM
 from ecgtrace.page_reading.axis import column_origins, place_leads
-from ecgtrace.page_reading.calibrate import AT_LEAST, to_zero_lines, whole_pulses
+from ecgtrace.page_reading.calibrate import AT_LEAST, to_zero_lines, whole, whole_pulses
 from ecgtrace.page_reading.row_length import stretch_to_length
 from ecgtrace.types import GridScale
 from ecgtrace.vector.lines import Pulse
@@ -378,6 +378,21 @@ def test_pulses_of_a_column_that_all_touch_are_as_high_as_the_lowest(spacing_mm)
     pulses = whole_pulses(maps, dark_as_traces(picture_of(maps), maps), leads)
     assert len(pulses) >= 3
     assert [one.height for one in pulses] == pytest.approx([20] * len(pulses), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kept"),
+    [
+        ([(8.5, 3.2), (10.0, 5.0), (9.5, 10.0), (10.0, 10.0)], [(9.5, 10.0), (10.0, 10.0)]),  # 50 mm/s
+        ([(10.0, 5.0), (10.0, 5.1), (6.0, 5.0), (10.0, 9.8)], [(10.0, 5.0), (10.0, 5.1)]),  # one with a wave
+        ([(10.0, 5.0), (5.0, 5.0)], [(10.0, 5.0), (5.0, 5.0)]),  # of two none can be told to be whole
+    ],
+)
+def test_parts_of_pulses_are_lower_or_narrower(sizes, kept):
+    pulses = [
+        Pulse(x=10, end_x=10 + w, base_y=40 + 30 * k, height=h, width=w) for k, (h, w) in enumerate(sizes)
+    ]
+    assert [(one.height, one.width) for one in whole(pulses)] == kept
 
 
 def test_a_name_that_was_misread_makes_no_strip():

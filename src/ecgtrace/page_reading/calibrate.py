@@ -221,12 +221,16 @@ def whole(pulses: Sequence[Pulse]) -> list[Pulse]:
     Return the pulses that were found whole.
 
     All pulses of a page are alike. Of one that a wave or a stain crosses a part is found, and a part is lower
-    than the whole, never higher: the highest that are not alone count.
+    or narrower than the whole, never higher or wider: the highest that are not alone count, and of these the
+    widest.
     """
-    for one in sorted(pulses, key=lambda pulse: -pulse.height):
-        alike = [pulse for pulse in pulses if abs(pulse.height / one.height - 1) <= _TOLERANCE]
-        if len(pulses) >= _SEVERAL and len(alike) > 1:
-            return alike
+    for side in ("height", "width"):
+        sizes = np.array([getattr(pulse, side) for pulse in pulses])
+        for largest in sorted(sizes, reverse=True):
+            alike = np.abs(sizes - largest) <= _TOLERANCE * largest
+            if len(pulses) >= _SEVERAL and alike.sum() > 1:
+                pulses = [pulse for pulse, is_whole in zip(pulses, alike, strict=True) if is_whole]
+                break
     return list(pulses)
 
 
@@ -264,7 +268,7 @@ def calibrate(
     are_gains = bool(pulses) and all(_fits(pulse.height) for pulse in pulses)
     # One that was found by its form has two whole legs: zero lines of a page that is turned lie elsewhere.
     if not are_gains or (len(pulses) < _SEVERAL and not least_of_height):
-        pulses = to_zero_lines(pulses_mm, zero_lines_mm, least_of_height) or pulses
+        pulses = whole(to_zero_lines(pulses_mm, zero_lines_mm, least_of_height)) or pulses
     found, doubts, notes = find_calibration(in_mm, text, pulses, given, _TOLERANCE, _SPEEDS_MM_PER_S)
     if found.speed_from == "pulse" and "text" in found.gain_from:
         # Recorders print both; a pulse of 0.1 s at 50 mm/s is as wide as one of 0.2 s at 25 mm/s.
