@@ -12,6 +12,8 @@ from ecgtrace.digitization.path_start import PathStart
 from ecgtrace.digitization.refined import RefinedDigitizer
 from ecgtrace.drawing.style import PageStyle
 from ecgtrace.errors import ConfigError, TraceNotFoundError
+from ecgtrace.page_reading.piece import Piece
+from ecgtrace.page_reading.piece_segmenter import PieceSegmenter
 from ecgtrace.records.sample import SampleRecords
 
 
@@ -61,7 +63,8 @@ def test_ink_that_is_known_to_be_its_own_is_read_whatever_the_network_says(crop)
     tips = (crop.mask * (abs(y - level) > 0.4 * crop.px_per_mm * 10)).astype(np.uint8)  # beyond 0.4 mV
     digitizer = RefinedDigitizer(TrueMask(np.stack([crop.mask * (1 - tips), tips]).astype(np.float32)))
     whole = RefinedDigitizer(TrueMask(crop.mask))(crop.image)
-    cut, told = (digitizer.read_shown(crop.image, crop.image, own) for own in (None, tips))
+    known = PieceSegmenter(digitizer.segmenter, 0, 0, pieces=[Piece(0, 0, tips)])
+    cut, told = digitizer(crop.image), replace(digitizer, segmenter=known)(crop.image)
     highest = np.nanmax(abs(whole.amplitude_mv))
     assert np.nanmax(abs(cut.amplitude_mv)) < 0.6 * highest
     assert np.nanmax(abs(told.amplitude_mv)) == pytest.approx(highest, rel=0.02)

@@ -43,7 +43,7 @@ def write(network: nn.Module, card: Any, file_format: str, path: Path) -> None:
 
 def read_header(path: Path, file_format: str, kind: str = "") -> dict[str, Any]:
     """
-    Return the card of a file.
+    Return the card of a file; JSON knows lists alone, a card has tuples.
 
     Parameters
     ----------
@@ -71,7 +71,8 @@ def read_header(path: Path, file_format: str, kind: str = "") -> dict[str, Any]:
     if metadata.get("format") != file_format:
         told = f"holds no {kind} network" if kind else "was not written by ecgtrace's train.py"
         raise WeightsError(f"{path} {told}; pass one that was, or weights=shipped")
-    return dict(json.loads(metadata["card"]))
+    card = json.loads(metadata["card"])
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in card.items()}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

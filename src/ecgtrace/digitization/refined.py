@@ -138,30 +138,9 @@ class RefinedDigitizer:
         TraceNotFoundError
             If the network finds no ink of the target.
         """
-        return self.read_shown(image, image)
-
-    def read_shown(
-        self, image: NDArray[np.uint8], shown: NDArray[np.uint8], own: NDArray[np.uint8] | None = None
-    ) -> LeadSignal:
-        """
-        Digitize a crop of which the network is shown another picture.
-
-        Parameters
-        ----------
-        image : ndarray of uint8, shape (height, width, 3)
-            What the stroke is fitted to.
-        shown : ndarray of uint8, shape (height, width, 3)
-            The same crop, without ink that is known to be another lead's.
-        own : ndarray of uint8, shape (height, width), optional
-            1 where ink is known to be the target's, whatever the network says.
-
-        Returns
-        -------
-        LeadSignal
-        """
         scan = upright(image) if self.deskew else Upright(image, np.eye(2, 3), 0.0)
         scale = self.find_scale(scan.image)
-        ink = self.find_ink(image, scan, scale, shown, own)
+        ink = self.find_ink(image, scan, scale)
         with stage("fit"):
             found = self.explain(ink, scale)
         with stage("samples"):
@@ -173,22 +152,13 @@ class RefinedDigitizer:
             return GridScale(self.px_per_mm, self.px_per_mm, confidence=1.0)
         return self.grid(image)
 
-    def find_ink(
-        self,
-        image: NDArray[np.uint8],
-        scan: Upright,
-        scale: GridScale,
-        shown: NDArray[np.uint8],
-        own: NDArray[np.uint8] | None = None,
-    ) -> InkMap:
-        """Tell which ink is whose on the picture turned upright; `shown` and `own` as of `read_shown`."""
+    def find_ink(self, image: NDArray[np.uint8], scan: Upright, scale: GridScale) -> InkMap:
+        """Tell which ink is whose on the picture turned upright."""
         if self.segmenter is None:
             raise ConfigError("this digitizer has no network; give it a segmenter")
         duration_s = px_to_s(image.shape[1], scale.px_per_mm_x)
         with stage("crops_ink"):
-            channels = self.segmenter.channels(shown, duration_s=duration_s)
-        if own is not None:
-            channels = np.where(own > 0, np.eye(len(channels), 1, dtype=np.float32)[:, :, None], channels)
+            channels = self.segmenter.channels(image, duration_s=duration_s)
         if scan.angle_deg:
             size = (scan.image.shape[1], scan.image.shape[0])
             channels = np.stack([cv2.warpAffine(part, scan.matrix, size) for part in channels])

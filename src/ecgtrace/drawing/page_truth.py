@@ -104,9 +104,7 @@ def page_targets(
     """
     whole, (width, height) = _placed(matrix, size, px_per_mm_x, px_per_mm_y, target_px_per_mm)
     box = (0, 0, width, height)
-    # What the stroke's width becomes: the plan's px are square, and the axes differ by a percent or two.
-    shrink = float(np.sqrt(np.abs(np.linalg.det(whole[:, :2]))))
-    line_px = max(plan.style.line_width_px * shrink, 1.0)
+    shrink = _shrink(whole)
 
     classes = np.zeros((height, width), np.uint8)
     classes[_warped(words_ink(plan), whole, (width, height)) >= COVERED] = TEXT
@@ -119,7 +117,7 @@ def page_targets(
 
     offset = np.full((height, width), np.nan, np.float32)
     rows_here = np.zeros((height, width), np.uint8)
-    for row in _row_inks(plan, whole, (width, height), line_px):
+    for row in _row_inks(plan, whole, (width, height)):
         y, x = np.nonzero(row.ink)
         offset[y, x] = (row.zero_y + row.slope * x - y) / target_px_per_mm
         rows_here += row.ink
@@ -150,13 +148,12 @@ def row_inks(
         From the top; and names, pulses, bars, all other print.
     """
     whole, (width, height) = _placed(matrix, size, px_per_mm_x, px_per_mm_y, target_px_per_mm)
-    shrink = float(np.sqrt(np.abs(np.linalg.det(whole[:, :2]))))
+    shrink = _shrink(whole)
     printed = _warped(words_ink(plan), whole, (width, height))
     for stroke in plan.strokes:
         line = _mapped(stroke.polyline, whole)
         add_stroke(printed, line, max(stroke.width_px * shrink, 1.0), (0, 0, width, height))
-    line_px = max(plan.style.line_width_px * shrink, 1.0)
-    return _row_inks(plan, whole, (width, height), line_px), printed >= COVERED
+    return _row_inks(plan, whole, (width, height)), printed >= COVERED
 
 
 def _placed(
@@ -171,8 +168,9 @@ def _placed(
     return whole, (width, height)
 
 
-def _row_inks(plan: PagePlan, whole: Matrix, size: tuple[int, int], line_px: float) -> list[RowInk]:
+def _row_inks(plan: PagePlan, whole: Matrix, size: tuple[int, int]) -> list[RowInk]:
     width, height = size
+    line_px = max(plan.style.line_width_px * _shrink(whole), 1.0)
     rows = []
     for row in sorted({trace.row for trace in plan.traces}):
         own = [trace for trace in plan.traces if trace.row == row]
@@ -190,13 +188,18 @@ def name_class(name: str) -> str:
     return "other" if name in OTHER_LEADS else name
 
 
+def _shrink(matrix: Matrix) -> float:
+    """What a stroke's width becomes: the plan's px are square, and the axes differ by a percent or two."""
+    return float(np.sqrt(np.abs(np.linalg.det(matrix[:, :2]))))
+
+
 def _mapped(points: FloatArray, matrix: Matrix) -> FloatArray:
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
 def _warped(ink: NDArray[np.uint8], matrix: Matrix, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Map ink to the targets, each pixel the mean of what it covers: letters are thin strokes, too."""
-    shrink = float(np.sqrt(np.abs(np.linalg.det(matrix[:, :2]))))
+    shrink = _shrink(matrix)
     factor = max(1, round(1 / shrink))
     if factor > 1:
         height, width = (-(-n // factor) * factor for n in ink.shape)

@@ -21,15 +21,20 @@ class LeadHints:
 
     Attributes
     ----------
-    maps : ndarray of float32, shape (h, w, 4)
-        `HINTS` but the last, on the maps.
+    trace, printed : ndarray of float32, shape (h, w)
+        Of the maps.
+    own, others : ndarray of bool, shape (h, w)
+        Ink that votes for the row, and for another.
     zero_y : float
         The row's zero line, in px of the maps.
     page_px : tuple of float
         As of `PageMaps`.
     """
 
-    maps: NDArray[np.float32]
+    trace: NDArray[np.float32]
+    own: NDArray[np.bool_]
+    others: NDArray[np.bool_]
+    printed: NDArray[np.float32]
     zero_y: float
     page_px: tuple[float, float]
 
@@ -56,10 +61,13 @@ class LeadHints:
         matrix = np.array([[per_x, 0, column], [0, per_y, row]])
         height, width = size
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        seen = cv2.warpAffine(self.maps, matrix, (width, height), flags=how)
+        seen = [
+            cv2.warpAffine(part.astype(np.float32), matrix, (width, height), flags=how)
+            for part in (self.trace, self.own, self.others, self.printed)
+        ]
         above = (self.zero_y - (row + np.arange(height) * per_y)) / (MAP_PX_PER_MM * _HEIGHT_MM)
         lines = np.repeat(np.clip(above, -1, 1)[:, None], width, axis=1)
-        return np.concatenate([np.moveaxis(np.asarray(seen), 2, 0), lines[None]]).astype(np.float32)
+        return np.asarray([*seen, lines], np.float32)
 
 
 def lead_hints(maps: PageMaps, rows: Sequence[NDArray[np.bool_]], zero_y: Sequence[float]) -> list[LeadHints]:
@@ -77,12 +85,6 @@ def lead_hints(maps: PageMaps, rows: Sequence[NDArray[np.bool_]], zero_y: Sequen
     printed = np.maximum.reduce([maps.pulse, maps.bar, maps.text])
     count = np.sum(rows, axis=0, dtype=np.uint8)
     return [
-        LeadHints(
-            np.stack(
-                [maps.trace, own, (count - own.astype(np.uint8)) > 0, printed], axis=2, dtype=np.float32
-            ),
-            float(zero),
-            maps.page_px,
-        )
+        LeadHints(maps.trace, own, count > own, printed, float(zero), maps.page_px)
         for own, zero in zip(rows, zero_y, strict=True)
     ]

@@ -161,10 +161,6 @@ class LeadCard:
     channels: Sequence[str] = CHANNELS
     training: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for name in ("widths", "hints", "channels"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON has lists
-
 
 def save_lead_weights(network: LeadUNet, training: dict[str, Any], path: Path) -> None:
     """Write the weights of a network in half precision, with its card."""

@@ -109,10 +109,6 @@ class NameCard:
     names: tuple[str, ...] = NAME_CLASSES
     training: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for name in ("widths", "names"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON has lists
-
 
 def resolve(weights: str) -> Path:
     """Return the path of weights: "shipped" for those of the package, else a file."""

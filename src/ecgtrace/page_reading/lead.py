@@ -15,7 +15,8 @@ from ecgtrace.digitization.verdict import is_straight
 from ecgtrace.layout.regions import LeadRegion
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_reading.other_rows import OtherRows
-from ecgtrace.page_reading.piece import Piece, ink_of
+from ecgtrace.page_reading.piece import Piece
+from ecgtrace.page_reading.piece_segmenter import PieceSegmenter
 from ecgtrace.page_reading.pulse_edge import Behind
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
 
@@ -156,13 +157,9 @@ def read_lead(
     for _ in range(_TRIES):
         top, bottom = max(0, round(top - up * more)), min(height, round(bottom + down * more))
         piece = np.ascontiguousarray(image[top:bottom, left:right])
-        own = ink_of(pieces, left, top, piece.shape[:2]) if pieces else None
-        if whose is not None:
-            signal = replace(fixed, segmenter=whose(left, top)).read_shown(piece, piece, own)
-        else:
-            signal = fixed.read_shown(
-                piece, piece if others is None else others.erased(piece, left, top), own
-            )
+        network = whose(left, top) if whose else digitizer.segmenter
+        told = PieceSegmenter(network, left, top, None if whose else others, pieces)
+        signal = replace(fixed, segmenter=told)(piece)
         # A wave that ends at the piece's edge goes on: the maps gave its end to another row, or to none.
         above = top > 0 and float(np.nanmin(signal.row_px)) < near
         below = bottom < height and float(np.nanmax(signal.row_px)) > len(piece) - 1 - near

@@ -98,7 +98,11 @@ def read_leads(
     scale = GridScale(sheet.px_per_mm_x, sheet.px_per_mm_y, 1.0)
 
     others = other_rows(layout.rows, maps)
-    hints = lead_hints(maps, [row.ink for row in layout.rows], [row.zero_y for row in layout.rows])
+    per_mm = scale.px_per_mm_x, scale.px_per_mm_y
+    whose: list[Callable[[int, int], Segmenter] | None] = [None] * len(layout.rows)
+    if network is not None:
+        hints = lead_hints(maps, [row.ink for row in layout.rows], [row.zero_y for row in layout.rows])
+        whose = [network.on(row, *per_mm) for row in hints]
     rows, columns = np.nonzero(maps.pulse > PULSE_SURE)
     pulse_ink = maps.to_page(np.stack([columns, rows], axis=1))
 
@@ -111,9 +115,7 @@ def read_leads(
         with watching() as own:
             try:
                 pulse = pulse_before(sheet.image, region, pulses_mm, scale)
-                per_mm = scale.px_per_mm_x, scale.px_per_mm_y
-                whose = None if network is None else network.on(hints[region.row], *per_mm)
-                told = pulse, others[region.row], pieces, whose
+                told = pulse, others[region.row], pieces, whose[region.row]
                 lead = read_lead(digitizer, sheet.image, region, scale, beside, *told)
                 behind = pulse_behind(region, pulse_ink, scale)
                 lead, error = replace(lead, pulse_behind=behind, begin_hidden=hidden(region, lead)), ""

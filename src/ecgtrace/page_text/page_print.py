@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ecgtrace.page_ink.maps import PageMaps
 from ecgtrace.page_text.lines import cut_lines, lines_of_text, longer
 from ecgtrace.page_text.scale import is_of_scale, scale_told
+from ecgtrace.types import FloatArray
 
 # What stands in a picture of a line, and the mean score of its letters, in [0, 1].
 Read = Callable[[NDArray[np.uint8]], tuple[str, float]]
@@ -57,7 +58,11 @@ class PagePrint:
 
     @cached_property
     def _lines(self) -> list[NDArray[np.uint8]]:
-        return [] if self.read is None else cut_lines(self.image, lines_of_text(self.maps), self.maps)
+        return [] if self.read is None else cut_lines(self.image, self._boxes, self.maps)
+
+    @cached_property
+    def _boxes(self) -> FloatArray:
+        return lines_of_text(self.maps)
 
     def _texts(self) -> Iterator[str]:
         """Give the lines; then those again that seem to belong to one of speed and gain, and go on."""
@@ -65,10 +70,11 @@ class PagePrint:
         for k in range(len(self._lines)):
             text, score = self._line(k)
             if score >= _LEAST_SCORE:
-                cut += [k] if is_of_scale(text) else []
+                if is_of_scale(text):
+                    cut.append(k)
                 yield text
         if cut and self.read is not None:
-            for line in cut_lines(self.image, longer(lines_of_text(self.maps)[cut[:_MOST_CUT]]), self.maps):
+            for line in cut_lines(self.image, longer(self._boxes[cut[:_MOST_CUT]]), self.maps):
                 text, score = self.read(line)
                 yield text if score >= _LEAST_SCORE else ""
 

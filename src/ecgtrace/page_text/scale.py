@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ecgtrace.vector.printed import gains_mm_per_mv, speeds_mm_per_s
 
 _UNITS = re.compile(r"mm|hz|/s|m/m|/mv", re.IGNORECASE)
-_MILLIVOLT = re.compile(r"(?<=mm/m)[YU]|(?<=mm/)(?:nV|rnV|mv|mW)")  # what a recognizer makes of a V
+_MILLIVOLT = re.compile(r"(?<=mm/)(?:m[YUW]|r?nV)")  # what a recognizer makes of "mV"
 
 
 def is_of_scale(line: str) -> bool:
@@ -37,7 +37,7 @@ def scale_told(lines: Iterable[str]) -> str:
     told: list[str] = []
     speed = gain = False
     for read in lines:
-        line = _MILLIVOLT.sub(lambda found: "V" if len(found[0]) == 1 else "mV", read)
+        line = _MILLIVOLT.sub("mV", read)
         says_speed, says_gain = bool(speeds_mm_per_s(line)), bool(gains_mm_per_mv(line))
         if says_speed or says_gain:
             told.append(line)

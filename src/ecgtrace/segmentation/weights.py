@@ -60,9 +60,6 @@ class WeightsCard:
     resize: str = "stretch"
     channels: Sequence[str] = CHANNELS[:1]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "channels", tuple(self.channels))  # JSON has lists
-
 
 def save_weights(network: nn.Module, card: WeightsCard, path: Path) -> None:
     """Write the weights of a network in half precision, with its card."""

@@ -14,14 +14,16 @@ import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from omegaconf import DictConfig
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from ecgtrace.errors import ConfigError
+from ecgtrace.page_ink.unet import as_input
 from ecgtrace.provenance import provenance
 from ecgtrace.reporting.run_log import RunLog
 from ecgtrace.training.epoch_log import EpochCsvLogger
+from ecgtrace.training.page_light import PageLight
 from ecgtrace.training.tracked import RunLogger
 
 _log = logging.getLogger(__name__)
@@ -35,6 +37,8 @@ class AveragedModule(lightning.LightningModule):
     Parameters
     ----------
     network : nn.Module
+    light : PageLight
+        What training changes of pictures.
     optimizer : callable
         From parameters to an optimizer.
     warmup : float
@@ -49,6 +53,7 @@ class AveragedModule(lightning.LightningModule):
     def __init__(
         self,
         network: nn.Module,
+        light: PageLight,
         optimizer: Callable[..., Optimizer],
         warmup: float = 0.03,
         seconds: float | None = None,
@@ -56,10 +61,15 @@ class AveragedModule(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.network, self.mean = network, copy.deepcopy(network).requires_grad_(False).eval()
-        self.make_optimizer = optimizer
+        self.light, self.make_optimizer = light, optimizer
         self.warmup, self.seconds, self.mean_steps = warmup, seconds, mean_steps
         self.spent_s = 0.0
         self._since: float | None = None
+
+    def lit(self, batch: dict[str, Tensor]) -> Tensor:
+        """Return the pictures of a batch as the network takes them, each in another light."""
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            return self.light(as_input(batch["image"])).contiguous(memory_format=torch.channels_last)
 
     def share_done(self) -> float:
         """Return how much of the run is behind, in [0, 1]."""

@@ -1,6 +1,7 @@
 """Crops of drawn pages to train the lead network on, with what the page network says of them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -13,7 +14,7 @@ from torch.utils.data import Dataset
 from ecgtrace.datasets.page_training import DrawnPage, TrainingPages
 from ecgtrace.drawing.page_truth import RowInk, row_inks
 from ecgtrace.layout.rows import Row, find_rows
-from ecgtrace.page_ink.lead_hints import LeadHints, lead_hints
+from ecgtrace.page_ink.lead_hints import lead_hints
 from ecgtrace.page_ink.lead_network import LEAD_PX_PER_MM
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.network import to_map_scale
@@ -111,7 +112,7 @@ def page_crops(
     hints = lead_hints(maps, [row.ink for row in rows], [row.zero_y for row in rows])
     per_map = (image.shape[1] / maps.trace.shape[1], image.shape[0] / maps.trace.shape[0])
     found = [
-        (LeadHints(hint.maps, hint.zero_y, per_map), truth)
+        (replace(hint, page_px=per_map), truth)
         for hint, truth in zip(hints, _drawn(rows, truths, image.shape[1]), strict=True)
         if truth is not None
     ]

@@ -1,6 +1,5 @@
 """Training of the lead network: `python train.py model=lead`."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
-from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from ecgtrace.page_ink import lead_network
@@ -24,8 +22,7 @@ from ecgtrace.training.datamodule import one_thread
 from ecgtrace.training.fresh import FreshSampler
 from ecgtrace.training.lead_crops import LeadCrops
 from ecgtrace.training.losses import BceDiceLoss
-from ecgtrace.training.page_light import PageLight
-from ecgtrace.training.tracked import training_run
+from ecgtrace.training.tracked import tracked
 
 _LIKELIER = 0.0  # logit of what is likelier than not
 
@@ -38,29 +35,18 @@ class LeadModule(AveragedModule):
     ----------
     network : LeadUNet
     loss : BceDiceLoss
-    light : PageLight
-    optimizer : callable
-        From parameters to an optimizer.
-    **schedule
+    *others, **schedule
         As `AveragedModule`.
     """
 
-    def __init__(
-        self,
-        network: LeadUNet,
-        loss: BceDiceLoss,
-        light: PageLight,
-        optimizer: Callable[..., Optimizer],
-        **schedule: Any,
-    ) -> None:
-        super().__init__(network, optimizer, **schedule)
-        self.loss, self.light = loss, light
+    def __init__(self, network: LeadUNet, loss: BceDiceLoss, *others: Any, **schedule: Any) -> None:
+        super().__init__(network, *others, **schedule)
+        self.loss = loss
         self._shared, self._either = torch.zeros(len(CHANNELS)), torch.zeros(len(CHANNELS))
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         """Return the loss of a batch."""
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            image = self.light(as_input(batch["image"]))
+        image = self.lit(batch)
         logits = self.network(image, batch["hints"].float())
         with torch.autocast(self.device.type, enabled=False):
             loss: Tensor = self.loss(logits, batch["truth"].float())
@@ -84,7 +70,8 @@ class LeadModule(AveragedModule):
         self.log_dict({f"val/iou_{name}": value for name, value in zip(CHANNELS, iou, strict=True)})
 
 
-def fit(cfg: DictConfig) -> dict[str, Any]:
+@tracked
+def fit(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     """
     Train the lead network with Lightning, and leave its weights in the run folder.
 
@@ -92,17 +79,14 @@ def fit(cfg: DictConfig) -> dict[str, Any]:
     ----------
     cfg : DictConfig
         As `conf/train.yaml` with `model=lead`. The test split is never opened.
+    run : RunLog
+        Given by `tracked.tracked`.
 
     Returns
     -------
     dict
         As `averaged.train`.
     """
-    with training_run(cfg) as run:
-        return _train(cfg, run)
-
-
-def _train(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     model = cfg.model
     data = instantiate(model.pages, _convert_="object")

@@ -1,6 +1,5 @@
 """Training of the name network: `python train.py model=name`."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,10 +9,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 from torch.nn import functional
-from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
-from ecgtrace.page_ink.name_net import NO_NAME, NameNet
+from ecgtrace.page_ink.name_net import NO_NAME
 from ecgtrace.page_ink.name_reader import load_name_network, resolve, save_name_weights
 from ecgtrace.page_ink.unet import as_input
 from ecgtrace.reporting.run_log import RunLog
@@ -21,34 +19,15 @@ from ecgtrace.training.averaged import AveragedModule, started, train
 from ecgtrace.training.datamodule import one_thread
 from ecgtrace.training.fresh import FreshSampler
 from ecgtrace.training.name_patches import NamePatches
-from ecgtrace.training.page_light import PageLight
-from ecgtrace.training.tracked import training_run
+from ecgtrace.training.tracked import tracked
 
 
 class NameModule(AveragedModule):
-    """
-    Train the name network by cross-entropy.
-
-    Parameters
-    ----------
-    network : NameNet
-    light : PageLight
-    optimizer : callable
-        From parameters to an optimizer.
-    **schedule
-        As `AveragedModule`.
-    """
-
-    def __init__(
-        self, network: NameNet, light: PageLight, optimizer: Callable[..., Optimizer], **schedule: Any
-    ) -> None:
-        super().__init__(network, optimizer, **schedule)
-        self.light = light
+    """Train the name network by cross-entropy."""
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         """Return the loss of a batch."""
-        with torch.no_grad():
-            image = self.light(as_input(batch["image"]))
+        image = self.lit(batch)
         loss = functional.cross_entropy(self.network(image), batch["classes"], label_smoothing=0.02)
         self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(image))
         return loss
@@ -63,7 +42,8 @@ class NameModule(AveragedModule):
                 self.log(f"val/{kind}_right", share, on_epoch=True, batch_size=int(own.sum()))
 
 
-def fit(cfg: DictConfig) -> dict[str, Any]:
+@tracked
+def fit(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     """
     Train the name network with Lightning, and leave its weights in the run folder.
 
@@ -71,17 +51,14 @@ def fit(cfg: DictConfig) -> dict[str, Any]:
     ----------
     cfg : DictConfig
         As `conf/train.yaml` with `model=name`. The test split is never opened.
+    run : RunLog
+        Given by `tracked.tracked`.
 
     Returns
     -------
     dict
         As `averaged.train`.
     """
-    with training_run(cfg) as run:
-        return _train(cfg, run)
-
-
-def _train(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     model = cfg.model
     data = instantiate(model.pages, _convert_="object")

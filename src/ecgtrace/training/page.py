@@ -16,10 +16,11 @@ from ecgtrace.training.datamodule import one_thread
 from ecgtrace.training.fresh import FreshSampler
 from ecgtrace.training.page_module import PageModule
 from ecgtrace.training.page_tiles import PageTiles, ValidationTiles
-from ecgtrace.training.tracked import training_run
+from ecgtrace.training.tracked import tracked
 
 
-def fit(cfg: DictConfig) -> dict[str, Any]:
+@tracked
+def fit(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     """
     Train the page network with Lightning, and leave its weights in the run folder.
 
@@ -27,17 +28,14 @@ def fit(cfg: DictConfig) -> dict[str, Any]:
     ----------
     cfg : DictConfig
         As `conf/train.yaml` with `model=page`. The test split is never opened.
+    run : RunLog
+        Given by `tracked.tracked`.
 
     Returns
     -------
     dict
         As `averaged.train`.
     """
-    with training_run(cfg) as run:
-        return _train(cfg, run)
-
-
-def _train(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.model.pages, _convert_="object")
     model = cfg.model

@@ -1,15 +1,12 @@
 """Training of the page network with Lightning."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from ecgtrace.page_ink.unet import PageUNet, as_input
 from ecgtrace.training.averaged import AveragedModule
-from ecgtrace.training.page_light import PageLight
 from ecgtrace.training.page_losses import PageLoss
 from ecgtrace.training.page_scores import PageScores
 
@@ -22,23 +19,13 @@ class PageModule(AveragedModule):
     ----------
     network : PageUNet
     loss : PageLoss
-    light : PageLight
-    optimizer : callable
-        From parameters to an optimizer.
-    **schedule
+    *others, **schedule
         As `AveragedModule`.
     """
 
-    def __init__(
-        self,
-        network: PageUNet,
-        loss: PageLoss,
-        light: PageLight,
-        optimizer: Callable[..., Optimizer],
-        **schedule: Any,
-    ) -> None:
-        super().__init__(network, optimizer, **schedule)
-        self.loss, self.light = loss, light
+    def __init__(self, network: PageUNet, loss: PageLoss, *others: Any, **schedule: Any) -> None:
+        super().__init__(network, *others, **schedule)
+        self.loss = loss
         self._scores = PageScores()
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -47,9 +34,8 @@ class PageModule(AveragedModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         """Return the loss of a batch."""
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            image = self.light(as_input(batch["image"]))
-        outputs = self.network(image.contiguous(memory_format=torch.channels_last))
+        image = self.lit(batch)
+        outputs = self.network(image)
         with torch.autocast(self.device.type, enabled=False):
             parts = self.loss(outputs, batch)
         total = torch.stack(list(parts.values())).sum()

@@ -1,8 +1,9 @@
 """What every training logs, whichever model it trains."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ecgtrace.training.epoch_log import FolderlessLogger
 
 # Where data lies and how it is loaded changes no crop.
 _NOT_DATA = ("root", "progress", "batch_size", "num_workers")
+Result = dict[str, Any]  # what `metrics.json` holds
 
 
 @contextmanager
@@ -46,6 +48,17 @@ def training_run(cfg: DictConfig) -> Iterator[RunLog]:
         yield run
         if first and not cfg.validate_only:
             tracker.log_training(run, folder, json.loads((folder / "metrics.json").read_text()))
+
+
+def tracked(train: Callable[[DictConfig, RunLog], Result]) -> Callable[[DictConfig], Result]:
+    """Give a training the run that it logs to (`training_run`): what is left takes its configuration."""
+
+    @wraps(train)
+    def fit(cfg: DictConfig) -> Result:
+        with training_run(cfg) as run:
+            return train(cfg, run)
+
+    return fit
 
 
 def data_fingerprint(cfg: DictConfig, data: Mapping[str, Any]) -> str:

@@ -19,12 +19,13 @@ from ecgtrace.segmentation.weights import CHANNELS, WeightsCard, load_weights, r
 from ecgtrace.training.datamodule import CropDataModule
 from ecgtrace.training.epoch_log import EpochCsvLogger
 from ecgtrace.training.module import SegmentationModule
-from ecgtrace.training.tracked import RunLogger, data_fingerprint, training_run
+from ecgtrace.training.tracked import RunLogger, data_fingerprint, tracked
 
 _log = logging.getLogger(__name__)
 
 
-def fit(cfg: DictConfig) -> dict[str, Any]:
+@tracked
+def fit(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     """
     Train a segmentation network with Lightning, and leave the best weights in the run folder.
 
@@ -32,6 +33,8 @@ def fit(cfg: DictConfig) -> dict[str, Any]:
     ----------
     cfg : DictConfig
         As `conf/train.yaml`. The test split is never opened.
+    run : RunLog
+        Given by `tracked.tracked`.
 
     Returns
     -------
@@ -45,11 +48,6 @@ def fit(cfg: DictConfig) -> dict[str, Any]:
     (the best by validation IoU), `metrics.csv` (a row per epoch) and `metrics.json`. A folder that
     already holds `last.ckpt` is gone on with, from the end of the last whole epoch.
     """
-    with training_run(cfg) as run:
-        return _train(cfg, run)
-
-
-def _train(cfg: DictConfig, run: RunLog) -> dict[str, Any]:
     folder = Path(cfg.output_dir)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.training, _convert_="object")
