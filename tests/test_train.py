@@ -158,3 +158,13 @@ def test_wrong_usage_is_one_line():
     assert done.returncode == 2
     assert done.stderr.strip().count("\n") == 0
     assert "height" in done.stderr
+
+
+@pytest.mark.parametrize(("known", "precision"), [({"avx512_bf16": True}, "bf16-mixed"), ({}, "32-true")])
+def test_a_cpu_trains_in_bfloat16_where_it_computes_in_it(known, precision, monkeypatch):
+    """Emulated bfloat16 took minutes for an epoch of 160 crops."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose("train", [*TINY, "output_dir=unused"])
+    cfg.model.fit = {"_target_": "builtins.dict", "_partial_": True}
+    assert training.main(cfg)["trainer"]["precision"] == precision

@@ -12,6 +12,7 @@ from torch import nn
 from torch.fx.experimental.optimization import fuse
 
 from ecgtrace.errors import ConfigError, WeightsError
+from ecgtrace.processor import computes_bfloat16
 from ecgtrace.segmentation.resize import fit_image, from_canvas, windows
 from ecgtrace.segmentation.unet import FROM_FILE, UNet
 from ecgtrace.segmentation.weights import WeightsCard, fingerprint, load_weights, read_card, resolve
@@ -138,8 +139,7 @@ class NetworkSegmenter(WindowedSegmenter):
     def _dtype(self, device: str) -> torch.dtype:
         if self.precision != "auto":
             return _PRECISIONS[self.precision]
-        capable = device == "cpu" and _cpu_capabilities().get("avx512_bf16", False)
-        return torch.bfloat16 if capable else torch.float32
+        return torch.bfloat16 if device == "cpu" and computes_bfloat16() else torch.float32
 
     @cached_property
     def _loaded(self) -> tuple[nn.Module, WeightsCard, str]:
@@ -154,8 +154,3 @@ class NetworkSegmenter(WindowedSegmenter):
         # Batch normalisation folded into the convolutions: the same numbers in three quarters of the time.
         fused = fuse(network.eval()).to(device, self._dtype(device)).to(memory_format=torch.channels_last)
         return fused, card, hashed
-
-
-def _cpu_capabilities() -> dict[str, object]:
-    """Return what PyTorch knows of the processor; older releases do not say."""
-    return dict(getattr(torch.cpu, "get_capabilities", dict)())
