@@ -60,6 +60,19 @@ def test_a_strip_tells_begin_and_gaps(gap_mm, hidden_mm):
         assert origins[column] == pytest.approx(BEGIN + column * gap_mm * PX, abs=0.006 * PER_S)
 
 
+def test_a_long_name_between_columns_is_no_bare_paper():
+    """It hides where the leads of one column begin; the other columns meet. They end at no whole tenths."""
+    leads = []
+    for column in range(4):
+        begin, until = BEGIN + column * 2.46 * PER_S, BEGIN + (column + 1) * 2.46 * PER_S
+        seen = begin + (60.0 if column == 1 else 0.0)
+        leads += [
+            lead(row, column, begin, column * 2.46, 2.46, np.inf if column == 3 else until, seen_px=seen)
+            for row in range(3)
+        ]
+    assert column_origins(leads, PX, 25.0) == dict.fromkeys(range(4), BEGIN)
+
+
 def test_a_foot_before_a_strip_is_no_time():
     """Rows seem to begin 2 mm early."""
     early = [lead(row, 0, BEGIN - 2 * PX, -0.08, 10.078) for row in range(3)]
@@ -71,6 +84,8 @@ def test_rows_of_other_lengths_are_left_alone():
     short = [lead(row, 0, BEGIN, 0.0, 9.6) for row in range(3)]
     assert column_origins(short, PX, 25.0)[0] == BEGIN
     assert not origins_by_length(short, BEGIN, PX, PER_S)
+    one_late = [lead(row, 0, BEGIN, 0.0, 9.7, seen_px=BEGIN + (12.0 if row == 2 else 0)) for row in range(4)]
+    assert column_origins(one_late, PX, 25.0)[0] == BEGIN
     feet = [replace(lead(row, 0, BEGIN, 0.0, 10.05), pulse_behind=True) for row in range(3)]
     assert column_origins(feet, PX, 25.0)[0] == BEGIN
 

@@ -97,8 +97,9 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
 
     Time 0 is where the first traces begin: the median over the rows of the first column whose begin no print
     hides; they begin together. A column begins when the one before has ended: paper left bare between two is
-    no time. Recorders print columns of whole tenths of a second, and the last sample of a column lies one
-    before its end. Where a row is as long as recorders print them, its length tells (`row_length`).
+    no time, and as wide between all of them. Recorders print columns of whole tenths of a second, and the last
+    sample of a column lies one before its end. Where a row is as long as recorders print them, its length
+    tells (`row_length`).
     """
     per_s = px_per_mm * speed_mm_per_s
     columns = sorted({lead.region.column for lead in leads})
@@ -112,12 +113,14 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
     if len(by_length) == len(columns):
         return by_length
     origins = {columns[0]: by_length.get(columns[0], seen)}
+    met = {column: _met_px(leads, before, column, per_s) for before, column in pairwise(columns)}
+    gaps_px = [begin - end for end, begin in met.values()]
+    usual_px = float(np.median(gaps_px)) if len(gaps_px) > _OTHERS else np.inf
     for before, column in pairwise(columns):
-        own = [lead for lead in leads if lead.region.column == column]
-        rows = {lead.region.row for lead in own}
-        left = [lead for lead in leads if lead.region.column == before and lead.region.row in rows]
-        begin = float(np.median([lead.begin_px for lead in own]))
-        end = float(np.median([lead.last_px(per_s) for lead in left])) if left else begin
+        end, begin = met[column]
+        left = _beside(leads, before, column)
+        if begin - end > usual_px + _WIDE_MM * px_per_mm:  # a long name hides where its leads begin
+            begin = end + usual_px
         end_s = (end - origins[before]) / per_s
         whole = whole_tenths(end_s)
         is_bare = begin - end > _GAP_MM * px_per_mm
@@ -127,6 +130,19 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
             whole = end_s
         origins[column] = begin - whole * per_s if is_bare and whole is not None else origins[before]
     return origins
+
+
+def _beside(leads: Sequence[ReadLead], before: int, column: int) -> list[ReadLead]:
+    """Return the leads of one column in whose rows another column has leads."""
+    rows = {lead.region.row for lead in leads if lead.region.column == column}
+    return [lead for lead in leads if lead.region.column == before and lead.region.row in rows]
+
+
+def _met_px(leads: Sequence[ReadLead], before: int, column: int, per_s: float) -> tuple[float, float]:
+    """Return where one column ends and where the next begins."""
+    left = _beside(leads, before, column)
+    begin = float(np.median([lead.begin_px for lead in leads if lead.region.column == column]))
+    return float(np.median([lead.last_px(per_s) for lead in left])) if left else begin, begin
 
 
 def begin_by_others(leads: Sequence[ReadLead], column: int, per_s: float) -> float | None:

@@ -186,10 +186,11 @@ def _outermost(places_px: Sequence[float], apart_px: float) -> float | None:
 
 
 def _is_hidden(first: Sequence[ReadLead], px_per_mm: float) -> bool:
-    """Tell whether rows seem to begin at different places, or later than the maps have ink."""
+    """Tell whether few rows seem to begin where the first does, or rows begin later than the maps have ink."""
     apart = _APART_MM * px_per_mm
     late = [lead.start_px - lead.region.start for lead in first]
-    return bool(np.ptp([lead.region.start for lead in first]) > apart or np.median(late) > apart)
+    behind = [lead.region.start - min(lead.region.start for lead in first) for lead in first]
+    return bool(np.median(behind) > apart or np.median(late) > apart)
 
 
 def _gaps_mm(
