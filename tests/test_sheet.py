@@ -8,6 +8,7 @@ from ruled_paper import jpeg, noisy, paper, with_trace
 
 from ecgtrace.errors import GridNotFoundError, PageError
 from ecgtrace.sheet import find_sheet
+from ecgtrace.sheet.grid import Grid
 from ecgtrace.sheet.mapping import PlaneMap, project
 from ecgtrace.sheet.spacing import find_spacings
 from ecgtrace.sheet.spectrum import _LEFT, TILE_PX, Rays, Spectra, find_rays, spectra_of
@@ -341,3 +342,17 @@ def test_fine_dots_below_letters_are_not_taken_by_their_diagonals():
     image[20::42, 15::42] = 0
     spectra = spectra_of(255.0 - image[..., 0].astype(np.float32))
     assert abs(find_rays(spectra).turn_deg) < 3
+
+
+@pytest.mark.parametrize(("turn_deg", "stretch", "residual_mm", "by_chance"), [
+    (20, 1.05, 0.15, True), (20, 1.05, 0.05, False), (20, 1.0, 0.2, False), (2, 1.05, 0.15, False)
+])  # fmt: skip
+def test_an_odd_grid_is_by_chance(turn_deg, stretch, residual_mm, by_chance):
+    """Askew, of pixels that are not square, with lines off their places, as steep waves gave."""
+    turn = np.deg2rad(turn_deg)
+    matrix = np.eye(3)
+    matrix[:2, :2] = (
+        np.diag([stretch, 1.0]) @ [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]] / 8
+    )
+    grid = Grid(matrix, np.zeros((2, 2)), residual_mm, 0.7, False, True)
+    assert grid.is_by_chance == by_chance

@@ -13,13 +13,21 @@ from ecgtrace.digitization.confidence import SUPPORT, Calibration, features
 from ecgtrace.digitization.ends import settle_ends
 from ecgtrace.digitization.ink import ink_density, runs
 from ecgtrace.digitization.ink_map import SURE, InkMap, Segmenter
+from ecgtrace.digitization.narrow_waves import NarrowWaves
 from ecgtrace.digitization.neighbours import Neighbours, covered_by
 from ecgtrace.digitization.on_samples import OnSamples
 from ecgtrace.digitization.path_start import PathStart
 from ecgtrace.digitization.postprocess import LOWEST_CONFIDENCE
 from ecgtrace.digitization.scale import find_scale
 from ecgtrace.digitization.skew import Upright, upright
-from ecgtrace.digitization.stroke import DEFAULT_FIT, FitOptions, Stroke, fit_stroke, laid_evenly
+from ecgtrace.digitization.stroke import (
+    DEFAULT_FIT,
+    FitOptions,
+    Stroke,
+    fit_stroke,
+    laid_evenly,
+    noise_of,
+)
 from ecgtrace.errors import ConfigError, TraceNotFoundError
 from ecgtrace.stages import stage
 from ecgtrace.types import FloatArray, GridScale, LeadSignal
@@ -53,7 +61,8 @@ class RefinedDigitizer:
        the picture how much ink there is (`ink`): together an `InkMap`.
     3. A path through ink that is the target's starts the fit (`path_start`).
     4. The stroke that was drawn is fitted to the ink density of the image (`stroke.fit_stroke`): the vertices
-       of its centre line, width, edge, darkness, beginning and end.
+       of its centre line, width, edge, darkness, beginning and end. The more noise it leaves in the picture,
+       the smoother it is asked to be. Where narrow waves went astray it is fitted again (`narrow_waves`).
     5. The neighbours are fitted in the same way to their ink, and the target once more with their share of
        each pixel explained (`neighbours`).
     6. Its ends are settled: no pulse, no bar, no lead of the next column (`ends`).
@@ -75,6 +84,7 @@ class RefinedDigitizer:
     start : PathStart
     fit : FitOptions or None
         None reads the path.
+    narrow_waves : NarrowWaves or None
     neighbours : Neighbours or None
     ends : bool
     on_samples : OnSamples or None
@@ -97,6 +107,7 @@ class RefinedDigitizer:
     px_per_mm: float | None = None
     start: PathStart = field(default_factory=PathStart)
     fit: FitOptions | None = DEFAULT_FIT
+    narrow_waves: NarrowWaves | None = field(default_factory=NarrowWaves)
     neighbours: Neighbours | None = field(default_factory=Neighbours)
     ends: bool = True
     on_samples: OnSamples | None = field(default_factory=OnSamples)
@@ -209,6 +220,9 @@ class RefinedDigitizer:
         # Rough where samples are sought: their comb tells itself long before the last tenth of a pixel.
         rough = replace(self.fit, **_ROUGH) if self.on_samples else self.fit
         line = fit_stroke(ink.density, line, claim, None, rough, free)
+        noise = noise_of(ink.density, line, claim, others)
+        rough, final = rough.for_noise(noise), self.fit.for_noise(noise)
+        line = self._with_narrow_waves(line, ink, claim, others, rough, free)
         strokes: tuple[Stroke, ...] = ()
         if self.neighbours is not None and ink.other is not None:
             for turn in range(self.neighbours.rounds):
@@ -219,12 +233,17 @@ class RefinedDigitizer:
                     line = fit_stroke(
                         ink.density, line, claim, others, replace(rough, coarse_edges_px=()), free
                     )
-                strokes = self.neighbours(ink.density, ink.other, line, self.fit)
+                strokes = self.neighbours(ink.density, ink.other, line, final)
                 others = covered_by(strokes, shape)
-        return self._finish(Explained(line, strokes, ink, others), claim, free, scale)
+        return self._finish(Explained(line, strokes, ink, others), claim, final, free, scale)
 
     def _finish(
-        self, found: Explained, claim: NDArray[np.float32], free: tuple[bool, bool], scale: GridScale
+        self,
+        found: Explained,
+        claim: NDArray[np.float32],
+        fit: FitOptions,
+        free: tuple[bool, bool],
+        scale: GridScale,
     ) -> Explained:
         """Fit the target for the last time: with its vertices on its samples, or else much closer."""
         line, density = found.target, found.ink.density
@@ -233,11 +252,14 @@ class RefinedDigitizer:
             fitted = self.on_samples(density, start, claim, found.others, self.fs_hz)
             if fitted is not None:
                 return found._replace(target=fitted, notes=notes)
-        assert self.fit is not None
-        line = _again(line, self._step_px(scale))
-        line = fit_stroke(density, line, claim, found.others, replace(self.fit, coarse_edges_px=()), free)
+        sharp = replace(fit, coarse_edges_px=())
+        line = fit_stroke(density, _again(line, self._step_px(scale)), claim, found.others, sharp, free)
+        line = self._with_narrow_waves(line, found.ink, claim, found.others, sharp, free)
         line, notes = self._settle(found, line, scale)
         return found._replace(target=line, notes=notes)
+
+    def _with_narrow_waves(self, line: Stroke, ink: InkMap, *data_and_fit: Any) -> Stroke:
+        return line if self.narrow_waves is None else self.narrow_waves(line, ink, *data_and_fit)
 
     def _settle(self, found: Explained, line: Stroke, scale: GridScale) -> tuple[Stroke, tuple[str, ...]]:
         if not self.ends:

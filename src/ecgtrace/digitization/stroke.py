@@ -22,6 +22,7 @@ from ecgtrace.digitization.stroke_steps import take_steps
 from ecgtrace.digitization.stroke_sums import REACH_EDGES, Canvas, cover, find_nearest
 from ecgtrace.types import FloatArray
 
+_TOUCHED = 0.05  # of a pixel
 _REACH = 0.4  # of the distance of two vertices, that one may leave its place along x
 
 
@@ -95,6 +96,9 @@ class FitOptions:
         meet the tip of a wave.
     tolerance : float
         The fit ends when a step lowers the cost by no more than this share.
+    corner_per_noise, most_corner_weight : float
+        The corner's cost is at least so many times the noise of the picture, and at the most so high: what is
+        likeliest weighs a prior by the variance of what it is weighed against.
     """
 
     coarse_edges_px: tuple[float, ...] = (2.0, 1.0)
@@ -103,9 +107,16 @@ class FitOptions:
     corner_weight: float = 0.001
     tether_weight: float = 0.3
     tolerance: float = 1e-4
+    corner_per_noise: float = 1.0
+    most_corner_weight: float = 0.1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "coarse_edges_px", tuple(self.coarse_edges_px))  # YAML has lists
+
+    def for_noise(self, noise: float) -> "FitOptions":
+        """Return the options for a picture with so much noise (`noise_of`)."""
+        weight = min(self.corner_per_noise * noise, self.most_corner_weight)
+        return replace(self, corner_weight=max(self.corner_weight, weight))
 
 
 DEFAULT_FIT = FitOptions()
@@ -248,3 +259,51 @@ def misfit(
     residual = ink - model
     near = model > 0  # ink elsewhere is no stroke's that could reach it
     return float((np.where(residual > 0, claim, 1.0) * residual**2)[near].sum())
+
+
+def unexplained(
+    ink: NDArray[np.float32],
+    stroke: Stroke,
+    claim: NDArray[np.float32],
+    others: NDArray[np.float32],
+) -> float:
+    """
+    Return what a stroke leaves unexplained, with the ink that it does not come near.
+
+    Parameters
+    ----------
+    ink, claim, others
+        As for `fit_stroke`.
+    stroke : Stroke
+
+    Returns
+    -------
+    float
+        A sum of squares, as of `misfit`.
+    """
+    model = stroke.darkness * (1 - (1 - others) * (1 - stroke.coverage((ink.shape[0], ink.shape[1]))))
+    residual = ink - model
+    return float((np.where(residual > 0, claim, 1.0) * residual**2).sum())
+
+
+def noise_of(
+    ink: NDArray[np.float32],
+    stroke: Stroke,
+    claim: NDArray[np.float32],
+    others: NDArray[np.float32],
+) -> float:
+    """
+    Return the mean square of what a stroke leaves unexplained, over the pixels that it touches.
+
+    Parameters
+    ----------
+    ink, claim, others
+        As for `fit_stroke`.
+    stroke : Stroke
+
+    Returns
+    -------
+    float
+    """
+    touched = stroke.coverage((ink.shape[0], ink.shape[1])) > _TOUCHED
+    return misfit(ink, stroke, claim, others) / max(1, int(touched.sum()))

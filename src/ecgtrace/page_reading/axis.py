@@ -97,9 +97,9 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
 
     Time 0 is where the first traces begin: the median over the rows of the first column whose begin no print
     hides; they begin together. A column begins when the one before has ended: paper left bare between two is
-    no time, and as wide between all of them. Recorders print columns of whole tenths of a second, and the last
-    sample of a column lies one before its end. Where a row is as long as recorders print them, its length
-    tells (`row_length`).
+    no time, and as wide between all of them. Recorders print columns of whole tenths of a second, and the
+    last sample of a column lies one before its end. Where a row is as long as recorders print them, its
+    length tells (`row_length`).
     """
     per_s = px_per_mm * speed_mm_per_s
     columns = sorted({lead.region.column for lead in leads})

@@ -186,7 +186,7 @@ def _outermost(places_px: Sequence[float], apart_px: float) -> float | None:
 
 
 def _is_hidden(first: Sequence[ReadLead], px_per_mm: float) -> bool:
-    """Tell whether few rows seem to begin where the first does, or rows begin later than the maps have ink."""
+    """Tell whether few rows begin where the first seems to, or rows begin later than the maps have ink."""
     apart = _APART_MM * px_per_mm
     late = [lead.start_px - lead.region.start for lead in first]
     behind = [lead.region.start - min(lead.region.start for lead in first) for lead in first]

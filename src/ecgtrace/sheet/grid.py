@@ -30,6 +30,7 @@ _ABOVE = 1.8  # the same, of lines 1 mm apart among stronger ones: 2.1 on the pu
 _LEAST_POWER = 1.0  # of the median patch, over noise
 _LOW_SHARE = 0.5  # of the power of the strongest multiple that one of the first ten has
 _MOST_OFF_MM = 0.5
+_CHANCE_MM, _CHANCE_STRETCH = 0.12, 0.025  # photographs of crumpled paper: 0.21 mm, and at most 0.009
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +66,19 @@ class Grid:
         return min(turn, 90 - turn)
 
     @property
+    def is_by_chance(self) -> bool:
+        """
+        Tell whether steep waves one below another, or dots, may look like this at an odd angle.
+
+        Paper that lies askew is as long as it is wide all the same, and its lines lie where they should
+        unless it is bent.
+        """
+        mm_per_px = np.linalg.norm(self.matrix[:2, :2], axis=1)
+        stretch = abs(float(np.log(mm_per_px[0] / mm_per_px[1])))
+        is_askew = self.slant_deg > _NEARLY_UPRIGHT_DEG
+        return is_askew and self.residual_mm > _CHANCE_MM and stretch > _CHANCE_STRETCH
+
+    @property
     def px_per_mm(self) -> float:
         """Of the source, about; where the lines are seen straight on."""
         return float(abs(np.linalg.det(self.matrix[:2, :2] / self.matrix[2, 2])) ** -0.5)
@@ -92,6 +106,8 @@ def find_grid(image: NDArray[np.uint8], known_px_per_mm: float | None = None) ->
     spectra = spectra_of(ground.darkness)
     known = None if known_px_per_mm is None else known_px_per_mm / factor
     found = _along(find_rays(spectra), image, ground, spectra, known)
+    if found is not None and found.is_by_chance:
+        found = None
     if found is not None and found.slant_deg <= _NEARLY_UPRIGHT_DEG:
         return found
     # Dots and dashes stand on a lattice of their own, whose slanting rows may look stronger than its lines.
