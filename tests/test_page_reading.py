@@ -14,7 +14,7 @@ from ecgtrace.layout.regions import LeadRegion, RasterLayout
 from ecgtrace.layout.rows import Row
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
 from ecgtrace.page_reading.axis import column_origins, place_leads
-from ecgtrace.page_reading.calibrate import AT_LEAST, calibrate, find_pulses, to_zero_lines
+from ecgtrace.page_reading.calibrate import AT_LEAST, calibrate, find_pulses, to_zero_lines, whole_or_shown
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead, on_axis, read_lead
 from ecgtrace.page_reading.left_over import hanging_on, made_higher, trace_ink, unread_ink
@@ -319,3 +319,22 @@ def test_a_page_without_traces_is_refused():
         _require_page(RasterLayout("17x1", pair, rows))
     with pytest.raises(PageError, match="one lead"):
         _require_page(RasterLayout("1x1", (LeadRegion("I", 0, 0, 0, 1, 0, 1, 0),), ()))
+
+
+def test_a_pulse_wider_than_any_at_the_usual_speed_tells_twice_that():
+    """0.15 s at 50 mm/s; one of 0.1 s there is as wide as one of 0.2 s at 25 mm/s."""
+    for width_mm, speed in ((7.5, 50), (10.0, 50), (5.0, 25), (14.0, 25)):
+        found, doubts, _ = calibrate(SHEET, [Pulse(10, 18, 30, 10.0, width_mm)] * 3, NO_CHOICE)
+        assert found.speed_mm_per_s == speed
+        assert len(doubts) == (0 if width_mm in (5.0, 10.0) else 1)
+    feet = [Pulse(10, 18, 30, 10.0, width_mm) for width_mm in (5.2, 6.5, 7.0)]
+    assert calibrate(SHEET, feet, NO_CHOICE)[0].speed_mm_per_s == 25
+
+
+def test_higher_pulses_that_the_maps_show_count_more_than_cells_of_the_grid():
+    """Lines of the grid 5 mm apart cut the form of a pulse out of one of 10 mm; one pulse tells nothing."""
+    cell, ten, odd = (Pulse(10, 15, 30, mm, 5.0) for mm in (4.7, 10.2, 8.0))
+    assert whole_or_shown([cell, cell], [ten, ten, ten, odd]) == ([ten] * 3, False)
+    assert whole_or_shown([cell, cell], [ten, odd]) == ([cell, cell], True)
+    assert whole_or_shown([ten], [cell, cell]) == ([ten], True)
+    assert whole_or_shown([], [odd]) == ([odd], False)

@@ -15,11 +15,13 @@ from ecgtrace.layout.orders import ORDERS
 from ecgtrace.layout.rows import Row
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_ink.names import FoundName
+from ecgtrace.units import LEADS
 
 SHORTEST_MM = 8.0  # of a piece: 0.3 s
 _GAP_MM = 3.0  # bare paper that a trace may lose to a stain
 _OWN_SIGN = 0.5  # a row breaks where a column begins if it shows this of a sign of its own
 _MOSTLY = 0.6  # of the rows of several columns have several names
+_COLUMNS = (2, 3, 4)  # that pages of twelve leads have
 _NEAR_MM = 1.5  # of the column's begin
 
 
@@ -84,6 +86,7 @@ def columns_of_page(
         shown = with_strips(with_full_rows(shown, named), named)
     else:
         shown = with_usual_rows(shown)
+    shown = _of_twelve(shown)
     is_one = not n_several and 2 * sum(map(bool, named)) >= len(named) and _below_each_other(named)
     n_full = sum(bool(row) and all(row) for row in shown)
     is_usual = (n_full, len(breaks) + 1) in ORDERS and n_several >= _MOSTLY * n_full
@@ -94,6 +97,23 @@ def columns_of_page(
             shown = [[index < sums.n_rows] * len(sums.breaks) for index in range(len(rows))]
             return PageColumns(rows, named, spans, sums.breaks, shown, sums.doubts, sums.notes)
     return PageColumns(rows, named, spans, breaks, shown, doubts, notes)
+
+
+def _of_twelve(shown: list[list[bool]]) -> list[list[bool]]:
+    """
+    Take rows below those of twelve leads for strips: a wave or a stain lets them seem to break, too.
+
+    Examples
+    --------
+    >>> _of_twelve([[True]] * 7)[5:]
+    [[True], [False]]
+    """
+    n_full = sum(bool(row) and all(row) for row in shown)
+    n_columns = len(shown[0]) + 1 if shown else 1
+    if n_columns not in _COLUMNS or n_columns * n_full <= len(LEADS) or not all(map(all, shown)):
+        return shown
+    n_rows = len(LEADS) // n_columns
+    return shown[:n_rows] + [[False] * (n_columns - 1)] * (len(shown) - n_rows)
 
 
 def _below_each_other(named: Sequence[Sequence[FoundName]]) -> bool:

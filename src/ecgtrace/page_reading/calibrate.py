@@ -23,6 +23,7 @@ from ecgtrace.vector.lines import Pulse
 # With doubts and notes.
 Calibrated = tuple[Calibration, Sequence[str], Sequence[str]]
 
+_NO_SPEED = "the speed is not on the page"  # as `vector.calibration` says it
 _SURE = 0.5
 _TOLERANCE = 0.12  # two pixels of the maps in 5 mm; gains and speeds are apart by factors of two
 _LEAST_MM = (1.5, 1.8)  # width and height of what can be a pulse: 0.2 s at 12.5 mm/s, 1 mV at 2.5 mm/mV
@@ -40,6 +41,8 @@ _THICK_PX, _LEG_GAP_PX = 4, 2  # of the maps: of a leg, and what may lack of it
 AT_LEAST = 0.4  # of the length of legs that go on in those of the pulses below is a pulse's own height
 _PART = 0.18  # of a pulse is found at least: what is lower is a speck, or a letter
 _BELOW_MM, _LOW = 1.5, 20  # pulses stand one below the other; percentile of their heights
+_NO_GRID = 0.3  # of a roof, that the maps take for print of some kind
+_PULSE_S = 0.2  # is the longest that is drawn; many are shorter
 _THICK_MM = 0.5  # of a line: what is thicker on the maps is a full block
 
 
@@ -96,6 +99,7 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
         lowest fifth tells their height.
     """
     ink = ((np.maximum(maps.trace, maps.pulse) > _SURE) | dark).astype(np.uint8)
+    printed = np.maximum.reduce([maps.trace, maps.pulse, maps.bar, maps.text])
     leg, across = (round(mm * MAP_PX_PER_MM) | 1 for mm in (_LEG_MM, _LEAST_MM[0]))  # an even one would shift
     upright = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((leg, 1), np.uint8))
     level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, across), np.uint8))
@@ -106,6 +110,8 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
         top, left, right = rows.start, columns.start, columns.stop - 1
         roofs.append((left / MAP_PX_PER_MM, (right + 1) / MAP_PX_PER_MM, (top + height) / MAP_PX_PER_MM))
         if height > _ROOF_MM * MAP_PX_PER_MM or width > _WIDEST_MM * MAP_PX_PER_MM or left < 2:
+            continue
+        if printed[rows, columns].max(axis=0).mean() < _NO_GRID:
             continue
         below = top + height
         legs = [np.array(upright[below:, max(0, x - 2) : x + 3].any(axis=1)) for x in (left + 1, right - 1)]
@@ -141,6 +147,26 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
     alike = [[one for one in found if abs(one.height / own.height - 1) <= _TOLERANCE] for own in found]
     most = max(alike, key=len, default=[])
     return most if 2 * len(most) > len(found) else found
+
+
+def whole_or_shown(by_form: Sequence[Pulse], shown: Sequence[Pulse]) -> tuple[list[Pulse], bool]:
+    """
+    Choose between pulses found by their form and those that the maps show; tell whether by form.
+
+    What lines of the grid cut out of a pulse has its form, too: then the maps show more pulses, all alike and
+    higher.
+
+    Parameters
+    ----------
+    by_form, shown : sequence of Pulse
+        Of `whole_pulses` and `find_pulses`.
+    """
+    alike = [[one for one in shown if abs(one.height / own.height - 1) <= _TOLERANCE] for own in shown]
+    most = max(alike, key=len, default=[])
+    if by_form and len(most) >= max(2, len(by_form)) and all(_fits(one.height) for one in most):
+        if min(one.height for one in most) > max(one.height for one in by_form):
+            return most, False
+    return list(by_form or shown), bool(by_form)
 
 
 def _end_of_leg(inked: NDArray[np.bool_]) -> int:
@@ -276,7 +302,18 @@ def calibrate(
             "the gain is printed, but no speed could be read beside it: "
             f"{found.speed_mm_per_s:g} mm/s is what the width of the pulse tells"
         )
+    twice = 2 * PAPER_SPEED_MM_PER_S
+    if found.speed_from == ASSUMED and are_gains and all(_is_too_wide(pulse) for pulse in pulses_mm):
+        told = f"{twice:g} mm/s was taken: the pulse is wider than any at {PAPER_SPEED_MM_PER_S:g} mm/s"
+        doubts = [f"{_NO_SPEED}; {told}" if doubt.startswith(_NO_SPEED) else doubt for doubt in doubts]
+        found = replace(found, speed_mm_per_s=twice, speed_from="pulse")
     return replace(found, per_mm_x=sheet.px_per_mm_x, per_mm_y=sheet.px_per_mm_y), doubts, notes
+
+
+def _is_too_wide(pulse: Pulse) -> bool:
+    """Tell whether a pulse is wider than one at the usual speed, and not wider than one at twice that."""
+    usual_mm = _PULSE_S * PAPER_SPEED_MM_PER_S
+    return (1 + _TOLERANCE) * usual_mm < pulse.width <= (1 + _TOLERANCE) * 2 * usual_mm
 
 
 def at_double_speed(calibrated: Calibrated, leads: Sequence[RecordedLead]) -> Calibrated | None:
@@ -302,10 +339,10 @@ def at_double_speed(calibrated: Calibrated, leads: Sequence[RecordedLead]) -> Ca
         return None
     twice = 2 * PAPER_SPEED_MM_PER_S
     told = (
-        f"the speed is not on the page; {twice:g} mm/s was taken: at {PAPER_SPEED_MM_PER_S:g} mm/s the heart "
+        f"{_NO_SPEED}; {twice:g} mm/s was taken: at {PAPER_SPEED_MM_PER_S:g} mm/s the heart "
         f"would beat {beats.rate_bpm:.0f} times a minute, {beats.qrs_s * 1000:.0f} ms long each"
     )
-    others = [doubt for doubt in doubts if not doubt.startswith("the speed is not on the page")]
+    others = [doubt for doubt in doubts if not doubt.startswith(_NO_SPEED)]
     return replace(found, speed_mm_per_s=twice), [*others, told], notes
 
 

@@ -24,6 +24,7 @@ from ecgtrace.page_reading.calibrate import (
     at_double_speed,
     calibrate,
     find_pulses,
+    whole_or_shown,
     whole_pulses,
 )
 from ecgtrace.page_reading.continued import join_rows
@@ -193,8 +194,7 @@ class PageReader:
             traces = trace_ink(sheet.image, maps)
         with stage("page_text"):
             zero_lines_mm = [row.zero_y / MAP_PX_PER_MM for row in layout.rows]
-            by_form = whole_pulses(maps, dark, layout.regions)
-            measured = by_form or pulses
+            measured, by_form = whole_or_shown(whole_pulses(maps, dark, layout.regions), pulses)
             if not measured and layout.ladder is not None:
                 measured = [Pulse(*layout.ladder)]
             text, least = seen.page_print.scale_told, AT_LEAST if by_form else 0.0
