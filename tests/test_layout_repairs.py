@@ -277,3 +277,14 @@ def test_breaks_that_one_row_of_three_shows_are_a_doubt(late_mm, is_doubt):
     assert [found.x / PX for found in breaks] == pytest.approx(begins[1:], abs=1)
     assert all(0 < found.evidence < 0.5 for found in breaks)
     assert any("few rows show" in doubt for doubt in doubts) == is_doubt
+
+
+def test_rows_below_those_of_twelve_leads_are_strips():
+    """No name is printed; the bar goes through the strip, too, whose trace jumps there as those above do."""
+    planted = six_by_two(strips=1)
+    planted.names = []
+    planted.parts["text"][:] = 0
+    x = round(135 * PX)
+    planted.parts["bar"][15 * PX : 167 * PX, x - 1 : x + 1] = 1
+    planted.parts["trace"][:, x - 2 * PX : x + 2 * PX] = 0
+    assert regions(planted).name == "6x2+1"
