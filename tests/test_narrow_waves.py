@@ -105,3 +105,16 @@ def test_noise_asks_for_smoother_lines():
     options = FitOptions(corner_weight=0.001, corner_per_noise=1.0, most_corner_weight=0.1)
     weights = [options.for_noise(value).corner_weight for value in (0.0, 0.04, 3.0)]
     assert weights == [0.001, 0.04, 0.1]
+
+
+def test_vertices_keep_their_order():
+    """Of a line that was fitted before, some are closer to each other than the first are."""
+    truth, ink = planted(up=True)
+    rng = np.random.default_rng(0)
+    x = truth.x_px + np.where(np.arange(len(truth.x_px)) % 3 == 1, 0.5, 0.0)  # of 0.6 px
+    x[:3] = truth.x_px[:3]
+    noisy = (ink.density + rng.normal(0, 0.4, ink.density.shape)).astype(np.float32)
+    start = replace(straightened(truth, 0.4), x_px=x)
+    loose = replace(SHARP, tether_weight=1e-6)
+    found = fit_stroke(noisy, start, ink.claim(), None, loose, (False, False))
+    assert (np.diff(found.x_px) > 0).all()

@@ -329,6 +329,7 @@ def test_a_pulse_wider_than_any_at_the_usual_speed_tells_twice_that():
         assert len(doubts) == (0 if width_mm in (5.0, 10.0) else 1)
     feet = [Pulse(10, 18, 30, 10.0, width_mm) for width_mm in (5.2, 6.5, 7.0)]
     assert calibrate(SHEET, feet, NO_CHOICE)[0].speed_mm_per_s == 25
+    assert calibrate(SHEET, [Pulse(10, 18, 30, 10.0, 7.5)], NO_CHOICE)[0].speed_mm_per_s == 25  # one alone
 
 
 def test_higher_pulses_that_the_maps_show_count_more_than_cells_of_the_grid():

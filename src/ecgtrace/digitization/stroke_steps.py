@@ -10,6 +10,7 @@ from ecgtrace.digitization.stroke_sums import accumulate
 _BANDS = 5  # the diagonal and the four below it: a bend mixes three vertices
 _BEND_PX = 0.15  # bends below it are squared, above it their absolute value counts
 _SHORTEST_PX = 0.1  # of a segment at an end
+_SHARE = 0.45  # of the way to the next vertex
 _HELD = 1e6
 _TRIALS = 6  # each damped more than the one before
 _compiled = njit(cache=True, fastmath=True, nogil=True)
@@ -125,9 +126,10 @@ def _move(  # type: ignore[no-untyped-def]
     for i in range(n):
         to_x[i] = x[i] + _clip(right[2 * i], -0.3, 0.3)
         to_y[i] = y[i] + _clip(right[2 * i + 1], -limit, limit)
-    # Vertices keep their order.
+    # Vertices keep their order: those of a line that was fitted before may be close to each other.
     for i in range(1, n - 1):
-        to_x[i] = _clip(to_x[i], grid[i] - reach, grid[i] + reach)
+        left, right = grid[i] - _SHARE * (grid[i] - grid[i - 1]), grid[i] + _SHARE * (grid[i + 1] - grid[i])
+        to_x[i] = _clip(to_x[i], max(left, grid[i] - reach), min(right, grid[i] + reach))
     to_x[0] = min(to_x[0], to_x[1] - _SHORTEST_PX)
     to_x[n - 1] = max(to_x[n - 1], to_x[n - 2] + _SHORTEST_PX)
     # The ends stay near their start: nothing but a corner would keep them from other print beside them.

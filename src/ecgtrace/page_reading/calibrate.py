@@ -42,7 +42,7 @@ AT_LEAST = 0.4  # of the length of legs that go on in those of the pulses below 
 _PART = 0.18  # of a pulse is found at least: what is lower is a speck, or a letter
 _BELOW_MM, _LOW = 1.5, 20  # pulses stand one below the other; percentile of their heights
 _NO_GRID = 0.3  # of a roof, that the maps take for print of some kind
-_PULSE_S = 0.2  # is the longest that is drawn; many are shorter
+_PULSE_S, _TOO_WIDE = 0.2, 1.25  # the longest that is drawn, many are shorter; its line and foot widen it
 _THICK_MM = 0.5  # of a line: what is thicker on the maps is a full block
 
 
@@ -303,7 +303,7 @@ def calibrate(
             f"{found.speed_mm_per_s:g} mm/s is what the width of the pulse tells"
         )
     twice = 2 * PAPER_SPEED_MM_PER_S
-    if found.speed_from == ASSUMED and are_gains and all(_is_too_wide(pulse) for pulse in pulses_mm):
+    if found.speed_from == ASSUMED and are_gains and len(pulses) > 1 and all(map(_is_too_wide, pulses_mm)):
         told = f"{twice:g} mm/s was taken: the pulse is wider than any at {PAPER_SPEED_MM_PER_S:g} mm/s"
         doubts = [f"{_NO_SPEED}; {told}" if doubt.startswith(_NO_SPEED) else doubt for doubt in doubts]
         found = replace(found, speed_mm_per_s=twice, speed_from="pulse")
@@ -313,7 +313,7 @@ def calibrate(
 def _is_too_wide(pulse: Pulse) -> bool:
     """Tell whether a pulse is wider than one at the usual speed, and not wider than one at twice that."""
     usual_mm = _PULSE_S * PAPER_SPEED_MM_PER_S
-    return (1 + _TOLERANCE) * usual_mm < pulse.width <= (1 + _TOLERANCE) * 2 * usual_mm
+    return _TOO_WIDE * usual_mm < pulse.width <= (1 + _TOLERANCE) * 2 * usual_mm
 
 
 def at_double_speed(calibrated: Calibrated, leads: Sequence[RecordedLead]) -> Calibrated | None:
