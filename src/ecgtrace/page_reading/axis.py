@@ -113,12 +113,9 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
     if len(by_length) == len(columns):
         return by_length
     origins = {columns[0]: by_length.get(columns[0], seen)}
-    met = {column: _met_px(leads, before, column, per_s) for before, column in pairwise(columns)}
-    gaps_px = [begin - end for end, begin in met.values()]
-    usual_px = float(np.median(gaps_px)) if len(gaps_px) > _OTHERS else np.inf
-    for before, column in pairwise(columns):
-        end, begin = met[column]
-        left = _beside(leads, before, column)
+    met = [_met(leads, before, column, per_s) for before, column in pairwise(columns)]
+    usual_px = float(np.median([begin - end for _, end, begin in met])) if len(met) > _OTHERS else np.inf
+    for (before, column), (left, end, begin) in zip(pairwise(columns), met, strict=True):
         if begin - end > usual_px + _WIDE_MM * px_per_mm:  # a long name hides where its leads begin
             begin = end + usual_px
         end_s = (end - origins[before]) / per_s
@@ -132,17 +129,15 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
     return origins
 
 
-def _beside(leads: Sequence[ReadLead], before: int, column: int) -> list[ReadLead]:
-    """Return the leads of one column in whose rows another column has leads."""
-    rows = {lead.region.row for lead in leads if lead.region.column == column}
-    return [lead for lead in leads if lead.region.column == before and lead.region.row in rows]
-
-
-def _met_px(leads: Sequence[ReadLead], before: int, column: int, per_s: float) -> tuple[float, float]:
-    """Return where one column ends and where the next begins."""
-    left = _beside(leads, before, column)
-    begin = float(np.median([lead.begin_px for lead in leads if lead.region.column == column]))
-    return float(np.median([lead.last_px(per_s) for lead in left])) if left else begin, begin
+def _met(
+    leads: Sequence[ReadLead], before: int, column: int, per_s: float
+) -> tuple[list[ReadLead], float, float]:
+    """Return the leads of one column beside those of the next, where they end, and where the next begin."""
+    own = [lead for lead in leads if lead.region.column == column]
+    rows = {lead.region.row for lead in own}
+    left = [lead for lead in leads if lead.region.column == before and lead.region.row in rows]
+    begin = float(np.median([lead.begin_px for lead in own]))
+    return left, float(np.median([lead.last_px(per_s) for lead in left])) if left else begin, begin
 
 
 def begin_by_others(leads: Sequence[ReadLead], column: int, per_s: float) -> float | None:

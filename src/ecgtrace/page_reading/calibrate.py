@@ -144,8 +144,7 @@ def whole_pulses(maps: PageMaps, dark: NDArray[np.bool_], leads: Sequence[LeadRe
         return []  # what is more than one to a lead is the grid's
     pulses = [_to_lowest_roof(pulse, np.array(roofs)) for pulse in pulses]
     found = [_as_high_as_others(pulse, pulses) for pulse in pulses]
-    alike = [[one for one in found if abs(one.height / own.height - 1) <= _TOLERANCE] for own in found]
-    most = max(alike, key=len, default=[])
+    most = _most_alike(found)
     return most if 2 * len(most) > len(found) else found
 
 
@@ -161,12 +160,17 @@ def whole_or_shown(by_form: Sequence[Pulse], shown: Sequence[Pulse]) -> tuple[li
     by_form, shown : sequence of Pulse
         Of `whole_pulses` and `find_pulses`.
     """
-    alike = [[one for one in shown if abs(one.height / own.height - 1) <= _TOLERANCE] for own in shown]
-    most = max(alike, key=len, default=[])
+    most = _most_alike(shown)
     if by_form and len(most) >= max(2, len(by_form)) and all(_fits(one.height) for one in most):
         if min(one.height for one in most) > max(one.height for one in by_form):
             return most, False
     return list(by_form or shown), bool(by_form)
+
+
+def _most_alike(pulses: Sequence[Pulse]) -> list[Pulse]:
+    """Return the most pulses that are as high as one of them."""
+    alike = [[one for one in pulses if abs(one.height / own.height - 1) <= _TOLERANCE] for own in pulses]
+    return max(alike, key=len, default=[])
 
 
 def _end_of_leg(inked: NDArray[np.bool_]) -> int:

@@ -106,8 +106,6 @@ def find_grid(image: NDArray[np.uint8], known_px_per_mm: float | None = None) ->
     spectra = spectra_of(ground.darkness)
     known = None if known_px_per_mm is None else known_px_per_mm / factor
     found = _along(find_rays(spectra), image, ground, spectra, known)
-    if found is not None and found.is_by_chance:
-        found = None
     if found is not None and found.slant_deg <= _NEARLY_UPRIGHT_DEG:
         return found
     # Dots and dashes stand on a lattice of their own, whose slanting rows may look stronger than its lines.
@@ -128,7 +126,9 @@ def _along(
         if lattice is None or (spacing is not readings[0] and _same_lines(spacing, readings[0])):
             continue
         grid = _refined(image, ground, lattice, spacing)
-        if grid is not None and (spacing is readings[0] or grid.agreeing > _SECOND_CHOICE):
+        if grid is None or grid.is_by_chance:
+            continue
+        if spacing is readings[0] or grid.agreeing > _SECOND_CHOICE:
             return grid
     return None
 
