@@ -38,7 +38,7 @@ def worst_px(line, truth):
 def put_right(start, ink, waves=None):
     waves = NarrowWaves() if waves is None else waves
     nothing = np.zeros_like(ink.density)
-    return waves(start, ink, ink.claim(), nothing, DEFAULT_FIT, (False, False))
+    return waves(start, ink, ink.claim(), nothing, SHARP)
 
 
 @pytest.mark.parametrize("up", [True, False])

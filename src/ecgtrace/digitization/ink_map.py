@@ -113,6 +113,11 @@ class InkMap:
         return np.asarray(np.minimum(self.density / level, 1), np.float32)
 
     @cached_property
+    def own(self) -> NDArray[np.bool_]:
+        """Mark ink that is likelier the target's than not."""
+        return np.asarray(self.saturated * self.target > SURE)
+
+    @cached_property
     def line_width_px(self) -> float:
         """Estimate the width of the line where it runs flat: a low quantile of the ink per column."""
         near = cv2.dilate(self.target, np.ones((5, 1), np.uint8))
@@ -130,8 +135,7 @@ class InkMap:
         TraceNotFoundError
             If there is none.
         """
-        own = self.saturated * self.target
-        columns = np.flatnonzero(own.max(axis=0) > SURE)
+        columns = np.flatnonzero(self.own.any(axis=0))
         if not len(columns):
             raise TraceNotFoundError("the network found no trace; crop one lead, dark on light paper")
         return int(columns[0]), int(columns[-1])

@@ -24,6 +24,9 @@ _TIP_WIDTHS = 4.0  # of the line, for which a tip goes on as narrow as one strok
 _TIP_GAP_PX = 3  # a fax loses whole rows of a steep stroke
 
 
+Spans = list[tuple[float, float]]  # columns where something begins and ends
+
+
 class _Rows(NamedTuple):
     """Stretches of ink along the rows of a picture: row, first column, column behind the last."""
 
@@ -32,9 +35,7 @@ class _Rows(NamedTuple):
     end: NDArray[np.intp]
 
 
-def along_outlines(
-    line: Stroke, ink: InkMap, others: NDArray[np.float32]
-) -> tuple[Stroke, list[tuple[float, float]]]:
+def along_outlines(line: Stroke, ink: InkMap, others: NDArray[np.float32]) -> tuple[Stroke, Spans]:
     """
     Lay a line along the outlines of melted waves.
 
@@ -52,7 +53,7 @@ def along_outlines(
     list of (float, float)
         Columns where melted waves begin and end.
     """
-    own = (ink.saturated * ink.target > SURE) & (others < SURE)
+    own = ink.own & (others < SURE)
     width = 2 * line.half_width_px
     stretches = _stretches(own)
     least, most = _MELTED[0] * width + _MELTED_PX, _MELTED[1] * width + _MELTED_PX

@@ -21,6 +21,7 @@ from ecgtrace.digitization.melted import along_outlines
 from ecgtrace.digitization.stroke import FitOptions, Stroke, fit_stroke, unexplained
 from ecgtrace.types import FloatArray
 
+_HELD = (False, False)  # the line's ends
 _COVERED = 0.3  # of a px: a fitted line has an edge
 _GAP_PX = 3  # a fax loses whole rows of a steep stroke
 _BEYOND_WIDTHS, _BEYOND_PX = 0.5, 2.0  # ink that goes on for less is the line's own edge
@@ -68,7 +69,6 @@ class NarrowWaves:
         claim: NDArray[np.float32],
         others: NDArray[np.float32],
         fit: FitOptions,
-        free_ends: tuple[bool, bool],
     ) -> Stroke:
         """
         Return the line, fitted again where that is needed.
@@ -78,20 +78,14 @@ class NarrowWaves:
         line : Stroke
             Fitted already.
         ink : InkMap
-        claim, others, free_ends
+        claim, others
             As for `stroke.fit_stroke`.
         fit : FitOptions
         """
         data = _Data(ink.density, claim, others)
-        ends = [0, -1]
-        x_ends, y_ends = line.x_px[ends], line.y_px[ends]
 
         def fitted(start: Stroke) -> Stroke:
-            sharp = replace(fit, coarse_edges_px=())
-            found = fit_stroke(ink.density, start, claim, others, sharp, free_ends)
-            # Each fit lets the ends go a little farther from where they began: that is for the fits before.
-            found.x_px[ends], found.y_px[ends] = x_ends, y_ends
-            return found
+            return fit_stroke(ink.density, start, claim, others, fit, _HELD)
 
         drawn, spans_px = along_outlines(line, ink, others)
         if spans_px:
@@ -155,7 +149,7 @@ def with_tips(line: Stroke, ink: InkMap, others: NDArray[np.float32]) -> Stroke 
         A start for another fit.
     """
     covered = line.coverage((ink.density.shape[0], ink.density.shape[1])) > _COVERED
-    left = (ink.saturated * ink.target > SURE) & (others < SURE) & ~covered
+    left = ink.own & (others < SURE) & ~covered
     if not left.any():
         return None
     width = 2 * line.half_width_px

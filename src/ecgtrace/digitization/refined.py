@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ecgtrace.digitization.confidence import SUPPORT, Calibration, features
 from ecgtrace.digitization.ends import settle_ends
 from ecgtrace.digitization.ink import ink_density, runs
-from ecgtrace.digitization.ink_map import SURE, InkMap, Segmenter
+from ecgtrace.digitization.ink_map import InkMap, Segmenter
 from ecgtrace.digitization.narrow_waves import NarrowWaves
 from ecgtrace.digitization.neighbours import Neighbours, covered_by
 from ecgtrace.digitization.on_samples import OnSamples
@@ -39,6 +39,7 @@ _COVERED = 0.3  # of a px: a fitted line has an edge
 _KEPT = 0.95  # of the path's ink: fits of 60 leads of drawn pages kept all of it, or lost over 7 %
 _LEAST_SUPPORT = 0.25  # of the ink under a sample that no neighbour explains
 _TIME_TOLERANCE_SAMPLES = 0.25
+_HELD = (False, False)  # ends: the fit before has found them
 
 
 class Explained(NamedTuple):
@@ -61,13 +62,13 @@ class RefinedDigitizer:
        the picture how much ink there is (`ink`): together an `InkMap`.
     3. A path through ink that is the target's starts the fit (`path_start`).
     4. The stroke that was drawn is fitted to the ink density of the image (`stroke.fit_stroke`): the vertices
-       of its centre line, width, edge, darkness, beginning and end. The more noise it leaves in the picture,
-       the smoother it is asked to be. Where narrow waves went astray it is fitted again (`narrow_waves`).
+       of its centre line, width, edge, darkness, beginning and end.
     5. The neighbours are fitted in the same way to their ink, and the target once more with their share of
        each pixel explained (`neighbours`).
     6. Its ends are settled: no pulse, no bar, no lead of the next column (`ends`).
     7. Its vertices are put on the samples that it was drawn from, where its bends tell how these lie
-       (`on_samples`), else much closer.
+       (`on_samples`), else much closer. Then it is fitted again, the smoother the more noise it left in the
+       picture, and so are narrow waves that went astray (`narrow_waves`).
     8. A fit that covers less of the target's ink than the path went astray: it is done again without samples,
        and without soft edges.
     9. The signal is read off the centre line; time 0 is its first point.
@@ -220,9 +221,6 @@ class RefinedDigitizer:
         # Rough where samples are sought: their comb tells itself long before the last tenth of a pixel.
         rough = replace(self.fit, **_ROUGH) if self.on_samples else self.fit
         line = fit_stroke(ink.density, line, claim, None, rough, free)
-        noise = noise_of(ink.density, line, claim, others)
-        rough, final = rough.for_noise(noise), self.fit.for_noise(noise)
-        line = self._with_narrow_waves(line, ink, claim, others, rough, free)
         strokes: tuple[Stroke, ...] = ()
         if self.neighbours is not None and ink.other is not None:
             for turn in range(self.neighbours.rounds):
@@ -233,17 +231,12 @@ class RefinedDigitizer:
                     line = fit_stroke(
                         ink.density, line, claim, others, replace(rough, coarse_edges_px=()), free
                     )
-                strokes = self.neighbours(ink.density, ink.other, line, final)
+                strokes = self.neighbours(ink.density, ink.other, line, self.fit)
                 others = covered_by(strokes, shape)
-        return self._finish(Explained(line, strokes, ink, others), claim, final, free, scale)
+        return self._finish(Explained(line, strokes, ink, others), claim, free, scale)
 
     def _finish(
-        self,
-        found: Explained,
-        claim: NDArray[np.float32],
-        fit: FitOptions,
-        free: tuple[bool, bool],
-        scale: GridScale,
+        self, found: Explained, claim: NDArray[np.float32], free: tuple[bool, bool], scale: GridScale
     ) -> Explained:
         """Fit the target for the last time: with its vertices on its samples, or else much closer."""
         line, density = found.target, found.ink.density
@@ -252,14 +245,16 @@ class RefinedDigitizer:
             fitted = self.on_samples(density, start, claim, found.others, self.fs_hz)
             if fitted is not None:
                 return found._replace(target=fitted, notes=notes)
-        sharp = replace(fit, coarse_edges_px=())
-        line = fit_stroke(density, _again(line, self._step_px(scale)), claim, found.others, sharp, free)
-        line = self._with_narrow_waves(line, found.ink, claim, found.others, sharp, free)
+        assert self.fit is not None
+        line = _again(line, self._step_px(scale))
+        sharp = replace(self.fit, coarse_edges_px=())
+        line = fit_stroke(density, line, claim, found.others, sharp, free)
+        smooth = sharp.for_noise(noise_of(density, line, claim, found.others))
+        line = fit_stroke(density, line, claim, found.others, smooth, _HELD)
+        if self.narrow_waves is not None:
+            line = self.narrow_waves(line, found.ink, claim, found.others, smooth)
         line, notes = self._settle(found, line, scale)
         return found._replace(target=line, notes=notes)
-
-    def _with_narrow_waves(self, line: Stroke, ink: InkMap, *data_and_fit: Any) -> Stroke:
-        return line if self.narrow_waves is None else self.narrow_waves(line, ink, *data_and_fit)
 
     def _settle(self, found: Explained, line: Stroke, scale: GridScale) -> tuple[Stroke, tuple[str, ...]]:
         if not self.ends:
@@ -354,8 +349,8 @@ def _long_runs(where: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
 
 def _covered(line: Stroke, ink: InkMap) -> int:
     """Count the px of the target's ink that a line covers."""
-    own = ink.saturated * ink.target > SURE
-    return int(np.count_nonzero(own & (line.coverage(own.shape) > _COVERED)))
+    shape = (ink.own.shape[0], ink.own.shape[1])
+    return int(np.count_nonzero(ink.own & (line.coverage(shape) > _COVERED)))
 
 
 def _again(line: Stroke, step_px: float) -> Stroke:

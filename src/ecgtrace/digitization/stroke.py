@@ -255,10 +255,8 @@ def misfit(
     -------
     float
     """
-    model = stroke.darkness * (1 - (1 - others) * (1 - stroke.coverage((ink.shape[0], ink.shape[1]))))
-    residual = ink - model
-    near = model > 0  # ink elsewhere is no stroke's that could reach it
-    return float((np.where(residual > 0, claim, 1.0) * residual**2)[near].sum())
+    squares, coverage = _residual(ink, stroke, claim, others)
+    return float(squares[(coverage > 0) | (others > 0)].sum())  # other ink is no stroke's that could reach it
 
 
 def unexplained(
@@ -267,23 +265,8 @@ def unexplained(
     claim: NDArray[np.float32],
     others: NDArray[np.float32],
 ) -> float:
-    """
-    Return what a stroke leaves unexplained, with the ink that it does not come near.
-
-    Parameters
-    ----------
-    ink, claim, others
-        As for `fit_stroke`.
-    stroke : Stroke
-
-    Returns
-    -------
-    float
-        A sum of squares, as of `misfit`.
-    """
-    model = stroke.darkness * (1 - (1 - others) * (1 - stroke.coverage((ink.shape[0], ink.shape[1]))))
-    residual = ink - model
-    return float((np.where(residual > 0, claim, 1.0) * residual**2).sum())
+    """Return the same as `misfit`, with the ink that the stroke does not come near."""
+    return float(_residual(ink, stroke, claim, others)[0].sum())
 
 
 def noise_of(
@@ -292,18 +275,18 @@ def noise_of(
     claim: NDArray[np.float32],
     others: NDArray[np.float32],
 ) -> float:
-    """
-    Return the mean square of what a stroke leaves unexplained, over the pixels that it touches.
+    """Return the mean square of what `misfit` sums, over the pixels that the stroke touches."""
+    squares, coverage = _residual(ink, stroke, claim, others)
+    return float(squares[(coverage > 0) | (others > 0)].sum()) / max(1, int((coverage > _TOUCHED).sum()))
 
-    Parameters
-    ----------
-    ink, claim, others
-        As for `fit_stroke`.
-    stroke : Stroke
 
-    Returns
-    -------
-    float
-    """
-    touched = stroke.coverage((ink.shape[0], ink.shape[1])) > _TOUCHED
-    return misfit(ink, stroke, claim, others) / max(1, int(touched.sum()))
+def _residual(
+    ink: NDArray[np.float32],
+    stroke: Stroke,
+    claim: NDArray[np.float32],
+    others: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return for each pixel the square of what a stroke leaves unexplained, and the stroke's coverage."""
+    coverage = stroke.coverage((ink.shape[0], ink.shape[1]))
+    residual = ink - stroke.darkness * (1 - (1 - others) * (1 - coverage))
+    return np.where(residual > 0, claim, np.float32(1)) * residual**2, coverage
