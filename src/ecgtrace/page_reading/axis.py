@@ -42,7 +42,11 @@ class PlacedLead:
 
 
 def place_leads(
-    leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: float, fs_hz: float
+    leads: Sequence[ReadLead],
+    px_per_mm: float,
+    speed_mm_per_s: float,
+    fs_hz: float,
+    late_s: Mapping[int, float] | None = None,
 ) -> list[PlacedLead]:
     """
     Put leads on the page's time axis, in their order; what has no sample on it is left out.
@@ -56,9 +60,13 @@ def place_leads(
     speed_mm_per_s : float
     fs_hz : float
         Of the axis.
+    late_s : mapping of int to float, optional
+        By how much columns come late of where they are put without it (`repeats`).
     """
     origins = column_origins(leads, px_per_mm, speed_mm_per_s)
     per_s = px_per_mm * speed_mm_per_s
+    for column, late in (late_s or {}).items():
+        origins[column] += late * per_s
     stops_s = _stops_s(leads, origins, per_s)
     spans = []
     for lead in leads:

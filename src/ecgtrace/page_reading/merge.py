@@ -52,22 +52,22 @@ def _with(own: LeadSignal, other: LeadSignal, shown: NDArray[np.bool_]) -> LeadS
     known = np.isfinite(own.amplitude_mv) & (sure_own >= _LOST)
     best: tuple[float, LeadSignal] | None = None
     for lag_s in np.arange(-_FARTHEST_S, _FARTHEST_S + _STEP_S / 2, _STEP_S):
-        moved = _moved(other, lag_s * fs_hz)
-        both = known & np.isfinite(moved.amplitude_mv) & (_about(moved, fs_hz) >= _SURE)
+        late = moved(other, lag_s * fs_hz)
+        both = known & np.isfinite(late.amplitude_mv) & (_about(late, fs_hz) >= _SURE)
         if both.sum() < _SHORTEST_S * fs_hz:
             continue
-        alike = _correlation(own.amplitude_mv[both], moved.amplitude_mv[both])
+        alike = _correlation(own.amplitude_mv[both], late.amplitude_mv[both])
         if best is None or alike > best[0]:
-            level = float(np.median(own.amplitude_mv[both] - moved.amplitude_mv[both]))
-            best = (alike, replace(moved, amplitude_mv=moved.amplitude_mv + level))
+            level = float(np.median(own.amplitude_mv[both] - late.amplitude_mv[both]))
+            best = (alike, replace(late, amplitude_mv=late.amplitude_mv + level))
     if best is None or best[0] < _ALIKE:
         return own
-    moved = best[1]
-    taken = wanted & np.isfinite(moved.amplitude_mv) & (_about(moved, fs_hz) >= _SURE)
+    late = best[1]
+    taken = wanted & np.isfinite(late.amplitude_mv) & (_about(late, fs_hz) >= _SURE)
     return replace(
         own,
-        amplitude_mv=np.where(taken, moved.amplitude_mv, own.amplitude_mv),
-        confidence=np.where(taken, moved.confidence, own.confidence),
+        amplitude_mv=np.where(taken, late.amplitude_mv, own.amplitude_mv),
+        confidence=np.where(taken, late.confidence, own.confidence),
     )
 
 
@@ -76,8 +76,8 @@ def _about(signal: LeadSignal, fs_hz: float) -> FloatArray:
     return np.asarray(uniform_filter1d(known, max(1, round(_OVER_S * fs_hz))))
 
 
-def _moved(signal: LeadSignal, by: float) -> LeadSignal:
-    """Shift a signal by a fraction of a sample; what lies beside a gap is lost."""
+def moved(signal: LeadSignal, by: float) -> LeadSignal:
+    """Shift a signal by so many samples, and a fraction of one; what lies beside a gap is lost."""
     at = np.arange(len(signal.amplitude_mv)) - by
     index = np.arange(len(at))
     values = np.interp(at, index, signal.amplitude_mv, left=np.nan, right=np.nan)

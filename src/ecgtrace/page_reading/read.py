@@ -37,9 +37,10 @@ from ecgtrace.page_reading.lines import without_lines
 from ecgtrace.page_reading.merge import merged
 from ecgtrace.page_reading.mirror import refuse_mirrored
 from ecgtrace.page_reading.no_grid import STRETCHES, sheet_by_pulses, straightened
+from ecgtrace.page_reading.repeats import column_begins, late_by_strips
 from ecgtrace.page_reading.row_length import stretch_to_length
 from ecgtrace.page_reading.seen import Seen
-from ecgtrace.page_reading.strips import name_strips
+from ecgtrace.page_reading.strips import at_their_time, name_strips
 from ecgtrace.page_reading.together import beats_told
 from ecgtrace.page_reading.unnamed import name_unnamed
 from ecgtrace.page_reading.upright import upright
@@ -313,7 +314,11 @@ def assemble(
     calibration, paper_doubts, paper_notes = calibrated
     assert calibration.speed_mm_per_s is not None
     leads, layout = without_lines(leads, layout)
-    placed = place_leads(leads, sheet.px_per_mm_x, calibration.speed_mm_per_s, fs_hz)
+    place = partial(place_leads, leads, sheet.px_per_mm_x, calibration.speed_mm_per_s, fs_hz)
+    placed = place()
+    late_s = late_by_strips(placed)
+    if late_s:
+        placed = place(late_s)
     if not placed:
         raise PageError(NO_TRACES)
     placed, layout, rows_doubts = join_rows(placed, layout, sheet.px_per_mm_x)
@@ -325,6 +330,8 @@ def assemble(
     for part in sorted(placed, key=lambda part: part.start_s - part.end_s):  # the longest first
         name = part.lead.region.name.removeprefix("-")
         by_name.setdefault(name if name in LEAD_CODES else f"unknown_{next(unknown)}", []).append(part)
+    begins = column_begins(placed)
+    by_name = {name: at_their_time(parts, begins) for name, parts in by_name.items()}
     names = sorted(by_name, key=lead_order)
     recorded = [_recorded(name, by_name[name], sheet) for name in names]
     again = {name: [part.signal for part in by_name[name][1:]] for name in names}
