@@ -1,5 +1,7 @@
 """Where a lead begins behind a calibration pulse."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -64,6 +66,18 @@ def test_a_gap_or_a_foot_leaves_the_begin_to_the_trace():
     assert 27 * PX < behind.ink_end_px < begin * PX
 
 
+@pytest.mark.parametrize("taken_mm", [0.9, 1.5])
+def test_what_maps_take_for_the_foot_of_a_footless_pulse_is_the_trace(taken_mm):
+    """They call the first of the trace a pulse; with a foot before its rising edge there is one behind."""
+    image, _ = page(25.0)
+    region, [pulse] = found(25.0, 25.3 + taken_mm, 25.0 + taken_mm)
+    behind = pulse_before(image, region, [pulse], SCALE)
+    assert behind.zero_px == pytest.approx(25.0 * PX - 7 / 16, abs=0.25)
+    footed = Pulse(pulse.x - 1.5, pulse.end_x, BASE_MM, HEIGHT_MM, WIDTH_MM)
+    behind = pulse_before(image, region, [footed], SCALE)
+    assert behind.zero_px == pytest.approx(pulse.end_x * PX)
+
+
 def test_a_pulse_of_another_row_or_far_away_tells_nothing():
     image, _ = page(25.0)
     region, pulses = found(25.0, 25.2, 25.1)
@@ -71,6 +85,42 @@ def test_a_pulse_of_another_row_or_far_away_tells_nothing():
     assert pulse_before(image, region, other, SCALE) is None
     far, pulses = found(25.0, 40.0, 25.1)
     assert pulse_before(image, far, pulses, SCALE) is None
+
+
+@pytest.mark.parametrize(("with_gap", "zero_px"), [(0, 200.0), (1, 200.0), (2, 208.0), (4, 208.0)])
+def test_leads_begin_with_their_pulses_or_all_with_a_gap(with_gap, zero_px):
+    """One of four may have been read from where it is thick enough; of two the foot was read."""
+    leads = []
+    for row in range(4):
+        region = LeadRegion("I", row, 0, 202.0, 700.0, 0, 10, 5)
+        signal = LeadSignal(np.zeros(1000), 500.0, np.ones(1000), SCALE, np.full(500, 5.0), start_px=0.0)
+        is_gap = row < with_gap
+        lead = ReadLead(region, signal, left=208 if is_gap else 202, top=0, after_pulse=True)
+        leads.append(lead if is_gap else replace(lead, zero_px=200.0))
+    assert column_origins(leads, PX, 25.0)[0] == zero_px
+
+
+def test_a_lead_read_from_right_behind_its_pulse_s_ink_begins_with_it():
+    image, _ = page(25.0)
+    behind = pulse_before(image, *found(25.0, 25.9, 25.4), SCALE)
+    assert behind.edge_seen
+    assert behind.zero_of(behind.ink_end_px + 0.2 * PX, SCALE) == behind.zero_px
+    assert behind.zero_of(behind.ink_end_px + 0.8 * PX, SCALE) is None
+
+
+def test_pulses_tell_where_time_begins_and_not_what_is_left_of_the_leads():
+    """The pulses' lines hide the first of each lead, whose length is still that of the other columns."""
+    leads = []
+    for column in range(4):
+        begin = 200.0 + column * 500
+        end = begin + 496 - (column == 0) * 2
+        region = LeadRegion("I", 0, column, begin, end, 0, 10, 5, np.inf if column == 3 else begin + 500)
+        n = round((end - begin) / (25 * PX) * 500) + 1
+        signal = LeadSignal(np.zeros(n), 500.0, np.ones(n), SCALE, np.full(500, 5.0), start_px=0.0)
+        zero = 197.0 if column == 0 else None
+        leads.append(ReadLead(region, signal, left=round(begin) + 2 * (column == 0), top=0, zero_px=zero))
+        leads[-1] = replace(leads[-1], after_pulse=column == 0)
+    assert column_origins(leads, PX, 25.0)[0] == 197.0
 
 
 def test_time_zero_is_where_the_pulses_end():

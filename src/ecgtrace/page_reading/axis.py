@@ -12,6 +12,7 @@ from ecgtrace.types import LeadSignal
 
 _GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
 _WIDE_MM = 2.0  # no trace goes on unseen for so long
+_NEARLY_ALL = 0.7  # three of four rows: a trace may be weak where it begins
 _OTHERS = 2  # columns tell how long one is
 TENTH_S = 0.015  # a column so near to whole tenths of a second has these: 100 Hz is the coarsest drawn
 
@@ -113,10 +114,14 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
     columns = sorted({lead.region.column for lead in leads})
     first = [lead for lead in leads if lead.region.column == columns[0]]
     in_sight = [lead for lead in first if not lead.begin_hidden] or first
-    # Where few are in sight, what else lets one seem to begin later is no majority.
-    usual = np.min if 2 * len(in_sight) < len(first) else np.median
-    seen = float(usual([lead.time0_px for lead in in_sight]))
-    seen = begin_by_others(leads, columns[0], per_s) or seen
+    told = _begin_by_pulses(first)
+    if told is None:
+        # Where few are in sight, what else lets one seem to begin later is no majority.
+        usual = np.min if 2 * len(in_sight) < len(first) else np.median
+        seen = float(usual([lead.time0_px for lead in in_sight]))
+        seen = begin_by_others(leads, columns[0], per_s) or seen
+    else:
+        seen = told
     by_length = origins_by_length(leads, seen, px_per_mm, per_s)
     if len(by_length) == len(columns):
         return by_length
@@ -135,6 +140,23 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
             whole = end_s
         origins[column] = begin - whole * per_s if is_bare and whole is not None else origins[before]
     return origins
+
+
+def _begin_by_pulses(first: Sequence[ReadLead]) -> float | None:
+    """
+    Return where leads begin that stand behind pulses; None where most of them show it themselves.
+
+    They begin with the pulse's end, or all with a gap: then what seems to begin there is the pulse's foot.
+    """
+    behind = [lead for lead in first if lead.after_pulse]
+    if 2 * len(behind) <= len(first):
+        return None
+    met = [lead.zero_px for lead in behind if lead.zero_px is not None]
+    if len(met) >= _NEARLY_ALL * len(behind):
+        return float(np.median(met))
+    if len(met) <= (1 - _NEARLY_ALL) * len(behind):
+        return None  # what the traces themselves show
+    return float(np.median([lead.start_px for lead in behind if lead.zero_px is None]))
 
 
 def _met(

@@ -11,7 +11,7 @@ from ecgtrace.layout.regions import LeadRegion
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
 from ecgtrace.page_reading.lead import ReadLead
 from ecgtrace.page_reading.piece import Piece
-from ecgtrace.types import GridScale
+from ecgtrace.types import FloatArray, GridScale
 
 # By eye on drawn pages, as is what has no other source below.
 _LIKELY = 0.3  # of the maps, about ink: thin tips are weak on them
@@ -27,6 +27,9 @@ _HANGS_MM = 2.0  # of a trace's path to ink that is its own: the path turns befo
 _WAVE_MM = 4.0  # to either side of a piece: the wave that it is part of
 _SAME_MM, _ELSE = 0.5, 0.02  # apart, and the share of the columns beside
 _BESIDE_MM = 1.5  # about where a lead begins or ends: bars and pulses stand there
+_RUNS_MM, _RUNS = 80.0, 0.45  # of a stretch so much is dark: a line of the grid, dashed ones too, or a bar
+_ALONG, _MOST = 1.25, 0.6  # of a line's width; of a piece, which lies so near, or in a line that runs on
+_COLOUR = 60  # of 255, between two colours less their grey
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +45,17 @@ class TraceInk:
         Whether the maps are sure of a trace; about it lie its edges, and the grid.
     line_px : float
         Width of a line.
+    runs_on : ndarray of uint8, shape (height, width)
+        1 where an upright line runs on far above and below: of a dark grid, or a bar.
+    image : ndarray of uint8, shape (height, width, 3)
+        The sheet, RGB.
     """
 
     ink: NDArray[np.uint8]
     sure: NDArray[np.bool_]
     line_px: float
+    runs_on: NDArray[np.uint8]
+    image: NDArray[np.uint8]
 
 
 def trace_ink(image: NDArray[np.uint8], maps: PageMaps) -> TraceInk:
@@ -69,13 +78,20 @@ def trace_ink(image: NDArray[np.uint8], maps: PageMaps) -> TraceInk:
     traces = cv2.resize(maps.trace, (width, height))
     sure = np.asarray(traces > _SURE)
     if not sure.any():
-        return TraceInk(np.zeros_like(grey), sure, 1.0)
+        return TraceInk(np.zeros_like(grey), sure, 1.0, np.zeros_like(grey), image)
     across, up = (2 * round(_ABOUT_MM * MAP_PX_PER_MM * step) + 1 for step in maps.page_px)
     near = cv2.dilate((traces > _LIKELY).astype(np.uint8), np.ones((up, across), np.uint8))
     # Of the px that the maps call a trace some are the paper beside it.
     full = float(np.quantile(darkness[sure], _FULL))
-    ink = ((darkness > _DARK * full) & (near > 0)).astype(np.uint8)
-    return TraceInk(ink, sure, _line_px(ink))
+    dark = (darkness > _DARK * full).astype(np.uint8)
+    ink = np.where(near > 0, dark, np.uint8(0))
+    return TraceInk(ink, sure, _line_px(ink), _runs_on(dark, MAP_PX_PER_MM * maps.page_px[1]), image)
+
+
+def _runs_on(dark: NDArray[np.uint8], px_per_mm: float) -> NDArray[np.uint8]:
+    about = cv2.dilate(dark, np.ones((1, 3), np.uint8)).astype(np.float32)
+    share = cv2.blur(about, (1, 2 * round(_RUNS_MM / 2 * px_per_mm) + 1))
+    return np.asarray(share >= _RUNS, np.uint8)
 
 
 def _line_px(ink: NDArray[np.uint8]) -> float:
@@ -122,6 +138,40 @@ def unread_ink(traces: TraceInk, leads: Sequence[ReadLead], scale: GridScale) ->
             if traces.sure[box][part].mean() >= _MOSTLY:
                 found.append(Piece(x, y, part.astype(np.uint8)))
     return sorted(found, key=lambda piece: -piece.height)
+
+
+def lost_waves(pieces: Sequence[Piece], traces: TraceInk, leads: Sequence[ReadLead]) -> list[Piece]:
+    """
+    Leave out pieces of `unread_ink` that are no waves, though a lead was read again for them.
+
+    Dark lines of the grid and bars, which run on; marks in a colour that no trace has; and what lies close
+    along a lead's path: where both flanks of a narrow wave melt, ink is left between them.
+    """
+    along = np.zeros_like(traces.ink)
+    for lead in leads:
+        path = np.rint(lead.path * 8).astype(np.int32)
+        cv2.polylines(along, [path], False, 1, round(2 * (_ALONG * traces.line_px + 1)), shift=3)
+    colours = np.array([_colour(traces.image[_on_path(lead.path, along.shape)]) for lead in leads])
+    found = []
+    for piece in pieces:
+        height, width = piece.ink.shape
+        box = traces.image[piece.y : piece.y + height, piece.x : piece.x + width]
+        apart = np.abs(colours - _colour(box[piece.ink > 0])).max(axis=1)
+        is_line = max(piece.share_of(along), piece.share_of(traces.runs_on)) >= _MOST
+        if not is_line and apart.min() <= _COLOUR:
+            found.append(piece)
+    return found
+
+
+def _on_path(path: FloatArray, shape: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    x, y = np.rint(path).astype(np.intp).T
+    return np.clip(y, 0, shape[0] - 1), np.clip(x, 0, shape[1] - 1)
+
+
+def _colour(px: NDArray[np.uint8]) -> FloatArray:
+    """Return the colour of px, shape (n, 3), less their grey: how red and how blue they are, shape (2,)."""
+    red, green, blue = np.median(px.astype(float), axis=0)
+    return np.array([red - green, blue - green])
 
 
 def hanging_on(lead: ReadLead, pieces: Sequence[Piece], scale: GridScale) -> list[Piece]:

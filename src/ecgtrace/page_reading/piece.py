@@ -29,6 +29,11 @@ class Piece:
         """Its height in px of the sheet."""
         return int(self.ink.shape[0])
 
+    def share_of(self, mask: NDArray[np.uint8]) -> float:
+        """Return which share of it a mask of the sheet, 1 or 0, covers."""
+        height, width = self.ink.shape
+        return float(mask[self.y : self.y + height, self.x : self.x + width][self.ink > 0].mean())
+
 
 def ink_of(pieces: Sequence[Piece], left: int, top: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """

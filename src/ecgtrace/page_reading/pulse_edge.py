@@ -14,9 +14,12 @@ _BEFORE_MM = 4.0  # a pulse this far before a lead is the lead's own: gaps of 0 
 _INTO_MM = 2.0  # maps may take the first of a trace for the pulse, or the last of a pulse for the trace
 _HIGH = 0.5  # of the pulse's height, that much about its middle: there its edge stands alone
 _FOOT_MM = 0.8  # what goes on behind the edge so far is a foot
-_TOUCHES_MM = 1.0  # four px of the maps
+_BARE_MM = 0.5  # and where none is before the rising edge, pulses have none: what goes on is the trace
+_TOUCHES_MM = 1.0  # on the maps, of which it is four px
 _ABOVE_MM = 12.0  # a pulse of 10 mm/mV reaches so far above its row
 _LEAST_INK = 8  # pixels of the maps: 2 mm of a line
+_GAP_MM = 0.5  # of bare paper, or of a trace that was not read
+_BEYOND_MM = 0.6  # its end on the maps
 PULSE_SURE = 0.5  # likelihood of ink of a pulse
 _HALF = 0.5  # of the darkest: where the edge's own line ends
 _FAINT = 12.0  # of 255: the grid is not darker against its paper once averaged, and no line is so faint
@@ -33,10 +36,19 @@ class Behind:
         What is left of it is the pulse's ink.
     zero_px : float or None
         Where the lead begins, if it begins with the pulse's end; None: with a gap.
+    edge_seen : bool
+        Whether the picture shows the pulse's end there.
     """
 
     ink_end_px: float
     zero_px: float | None
+    edge_seen: bool = False
+
+    def zero_of(self, start_px: float, scale: GridScale) -> float | None:
+        """Return where the time of a lead begins whose trace was read from `start_px` on; None behind a gap."""
+        if start_px - self.ink_end_px > _GAP_MM * scale.px_per_mm_x:
+            return None
+        return self.zero_px
 
 
 def pulse_before(
@@ -47,7 +59,8 @@ def pulse_before(
 
     The maps show the pulse's end to a quarter of a millimetre, ten milliseconds. Its falling edge is a
     straight line, whose middle the picture shows to a fraction of a pixel: where the pulse has no foot, the
-    lead begins there.
+    lead begins there. A pulse without a foot before it has none behind: what the maps took for one is the
+    lead's begin.
 
     Parameters
     ----------
@@ -70,12 +83,15 @@ def pulse_before(
     if not own:
         return None
     pulse = min(own, key=lambda one: abs(one.base_y - zero_mm))
-    edge = _falling_edge(image, pulse, scale)
+    edge = _edge(image, pulse, scale, 1)
     end_px = pulse.end_x * scale.px_per_mm_x
-    if edge is not None and end_px - edge[0] <= _FOOT_MM * scale.px_per_mm_x:
-        touches = region.start - edge[0] <= _TOUCHES_MM * scale.px_per_mm_x
-        return Behind(edge[0] + edge[1] / 2, edge[0] if touches else None)
-    return Behind(end_px, end_px if start_mm - pulse.end_x <= _TOUCHES_MM else None)
+    per_mm = scale.px_per_mm_x
+    meets = start_mm - pulse.end_x <= _TOUCHES_MM
+    if edge is not None:
+        ink_end_px = edge[0] + edge[1] / 2
+        if end_px - edge[0] <= _FOOT_MM * per_mm or (meets and _is_footless(image, pulse, scale)):
+            return Behind(ink_end_px, edge[0] if meets else None, edge_seen=True)
+    return Behind(end_px, end_px if meets else None)
 
 
 def pulse_behind(region: LeadRegion, pulse_ink_px: FloatArray, scale: GridScale) -> bool:
@@ -97,14 +113,21 @@ def pulse_behind(region: LeadRegion, pulse_ink_px: FloatArray, scale: GridScale)
     return bool(near.sum() >= _LEAST_INK)
 
 
-def _falling_edge(image: NDArray[np.uint8], pulse: Pulse, scale: GridScale) -> tuple[float, float] | None:
-    """Return the middle and the width of a pulse's last upright line in px; None where none stands out."""
+def _is_footless(image: NDArray[np.uint8], pulse: Pulse, scale: GridScale) -> bool:
+    """Tell whether a pulse has no foot before its rising edge, and then none behind it."""
+    edge = _edge(image, pulse, scale, -1)
+    return edge is not None and edge[0] - pulse.x * scale.px_per_mm_x <= _BARE_MM * scale.px_per_mm_x
+
+
+def _edge(image: NDArray[np.uint8], pulse: Pulse, scale: GridScale, side: int) -> tuple[float, float] | None:
+    """Return middle and width, in px, of a pulse's first (-1) or last (1) upright line that stands out."""
     middle_y = (pulse.base_y - pulse.height / 2) * scale.px_per_mm_y
     reach = _HIGH / 2 * pulse.height * scale.px_per_mm_y
     top, bottom = max(0, round(middle_y - reach)), round(middle_y + reach) + 1
     # From the pulse's middle to a little beyond its end on the maps.
-    left = max(0, round((pulse.x + pulse.end_x) / 2 * scale.px_per_mm_x))
-    right = round((pulse.end_x + 0.6) * scale.px_per_mm_x) + 1
+    middle = (pulse.x + pulse.end_x) / 2
+    span = (middle, pulse.end_x + _BEYOND_MM) if side > 0 else (pulse.x - _BEYOND_MM, middle)
+    left, right = max(0, round(span[0] * scale.px_per_mm_x)), round(span[1] * scale.px_per_mm_x) + 1
     part = image[top:bottom, left:right].min(axis=2).astype(float)
     if part.shape[0] < 3 or part.shape[1] < 3:
         return None

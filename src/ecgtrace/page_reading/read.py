@@ -32,7 +32,7 @@ from ecgtrace.page_reading.heart import heart_doubt, require_heart
 from ecgtrace.page_reading.judge import judged_page
 from ecgtrace.page_reading.lead import ReadLead
 from ecgtrace.page_reading.leads import LeadsOf, read_leads
-from ecgtrace.page_reading.left_over import TraceInk, trace_ink, unread_ink
+from ecgtrace.page_reading.left_over import TraceInk, lost_waves, trace_ink, unread_ink
 from ecgtrace.page_reading.lines import without_lines
 from ecgtrace.page_reading.merge import merged
 from ecgtrace.page_reading.mirror import refuse_mirrored
@@ -228,7 +228,7 @@ class PageReader:
         if sheet.scale_from in STRETCHES:
             leads, sheet, calibrated = _to_length(leads, sheet, calibrated, dark)
         scale = GridScale(sheet.px_per_mm_x, sheet.px_per_mm_y, 1.0)
-        pieces = unread_ink(traces, leads, scale)
+        pieces = lost_waves(unread_ink(traces, leads, scale), traces, leads)
         unread_mm = [piece.height / sheet.px_per_mm_y for piece in pieces]
         return assemble(sheet, layout, leads, calibrated, lost, unread_mm, self.fs_hz)
 
