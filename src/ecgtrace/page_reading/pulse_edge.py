@@ -45,7 +45,7 @@ class Behind:
     edge_seen: bool = False
 
     def zero_of(self, start_px: float, scale: GridScale) -> float | None:
-        """Return where the time of a lead begins whose trace was read from `start_px` on; None behind a gap."""
+        """Return where the time of a lead begins, read from `start_px` on; None where a gap tells no more."""
         if start_px - self.ink_end_px > _GAP_MM * scale.px_per_mm_x:
             return None
         return self.zero_px
