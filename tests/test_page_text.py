@@ -7,7 +7,7 @@ from ecgtrace.drawing.lettering import FONTS, print_text, text_box
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
 from ecgtrace.page_ink.names import FoundName
 from ecgtrace.page_reading.calibrate import calibrate
-from ecgtrace.page_text.lines import cut_lines, lines_of_text
+from ecgtrace.page_text.lines import cut_lines, lines_of_text, not_among
 from ecgtrace.page_text.names import read_again
 from ecgtrace.page_text.page_print import PagePrint
 from ecgtrace.page_text.recognizer import TextRecognizer
@@ -213,3 +213,19 @@ def test_the_print_about_a_name_is_what_is_read():
     read_again([found("V1", 0.9), found("V2", 0.9, 100.0)], page, maps, read)
     assert sizes[0][:2] == pytest.approx((12 * (3 + 1.2), 12 * (6 + 1.2)), abs=6)
     assert sizes[1][:2] == pytest.approx((12 * (3.5 + 1.2), 12 * (7 + 1.2)), abs=6)
+
+
+def test_a_rule_is_no_part_of_the_line_that_touches_it():
+    """A frame's lower side, 150 mm long, runs along the top of what is printed below it."""
+    maps = maps_with([(20, 140, 170, 140.6), (60, 140.5, 80, 142.5)])
+    (box,) = lines_of_text(maps) / MAP_PX_PER_MM
+    assert box[[0, 2]] == pytest.approx([60 - 0.7, 80 + 0.7], abs=0.6)
+
+
+def test_letters_far_apart_are_a_faint_line():
+    """Of thin print on a grid the map shows the first letter and the last."""
+    maps = maps_with([(20, 140, 22, 142), (38, 140, 40, 142), (100, 140, 130, 142)])
+    known = lines_of_text(maps)
+    assert len(known) == 1
+    (box,) = not_among(lines_of_text(maps, faint=True), known) / MAP_PX_PER_MM
+    assert box[[0, 2]] == pytest.approx([20 - 0.7, 40 + 0.7], abs=0.3)

@@ -100,6 +100,18 @@ def test_leads_begin_with_their_pulses_or_all_with_a_gap(with_gap, zero_px):
     assert column_origins(leads, PX, 25.0)[0] == zero_px
 
 
+def test_names_that_hide_begins_behind_pulses_move_no_time():
+    """Two of five begin in sight, within the width of a line; a name in italics hides a little less."""
+    leads = []
+    for row, start in enumerate([208, 240, 205, 240, 230]):
+        region = LeadRegion("I", row, 0, 202.0, 700.0, 0, 10, 5)
+        signal = LeadSignal(np.zeros(1000), 500.0, np.ones(1000), SCALE, np.full(500, 5.0), start_px=0.0)
+        leads.append(ReadLead(region, signal, left=start, top=0, after_pulse=True))
+    assert column_origins(leads, PX, 25.0)[0] == 206.5
+    free = [replace(lead, after_pulse=False) for lead in leads]
+    assert column_origins(free, PX, 25.0)[0] == 230
+
+
 def test_a_lead_read_from_right_behind_its_pulse_s_ink_begins_with_it():
     image, _ = page(25.0)
     behind = pulse_before(image, *found(25.0, 25.9, 25.4), SCALE)

@@ -164,3 +164,28 @@ def test_columns_that_show_the_same_seconds_are_noted():
     doubts, notes = beats_told(place_leads(leads, PX, 25.0, 500.0), 500.0)
     assert not doubts
     assert notes == ["by their beats, columns 2, 3, 4 show the same seconds as the first"]
+
+
+def test_ends_that_were_lost_move_no_begin_that_all_rows_show():
+    """Four rows begin in one place; the strip was read 2.2 mm too short."""
+    leads = page()
+    end = replace(leads[-1].region, end=leads[-1].region.end - 2.2 * PX)
+    signal = leads[-1].signal
+    n = len(signal.amplitude_mv) - round(2.2 * PX / PER_S * 500)
+    short = replace(signal, amplitude_mv=signal.amplitude_mv[:n], confidence=signal.confidence[:n])
+    leads[-1] = replace(leads[-1], region=end, signal=short)
+    assert column_origins(leads, PX, 25.0)[0] == BEGIN
+    hidden = [
+        replace(one, left=one.left + round(mm * PX)) if one.region.column == 0 else one
+        for one, mm in zip(leads, (2.0, 3.0, 4.0, *[0] * 9, 2.5), strict=True)
+    ]
+    assert column_origins(hidden, PX, 25.0)[0] < BEGIN  # names hide begins: the end is all that tells
+
+
+def test_the_end_of_a_pulse_tells_more_than_the_length_of_rows():
+    """Names hide two of three begins, and ends were lost: the third stands right behind its pulse."""
+    leads = [lead(row, 0, BEGIN, 0.0, 9.92, seen_px=BEGIN + (row > 0) * 4 * PX) for row in range(3)]
+    assert column_origins(leads, PX, 25.0)[0] < BEGIN - PX
+    leads[0] = replace(leads[0], zero_px=BEGIN, after_pulse=True)
+    leads[1:] = [replace(one, begin_hidden=True) for one in leads[1:]]
+    assert column_origins(leads, PX, 25.0)[0] == BEGIN

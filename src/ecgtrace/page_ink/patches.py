@@ -13,7 +13,8 @@ PATCH_MM = (6.0, 14.0)
 PATCH_PX_PER_MM = 8.0
 PATCH_PX = (round(PATCH_MM[0] * PATCH_PX_PER_MM), round(PATCH_MM[1] * PATCH_PX_PER_MM))
 
-_SURE = 0.4  # of text on the maps: a place too many costs a millisecond, one too few a name
+SURE = 0.4  # of text on the maps: a place too many costs a millisecond, one too few a name
+_RULE_MM, _RULE_HIGH_MM = 20.0, 1.0  # no stroke of a letter is so long; a line of letters is higher
 LETTER_GAP_MM = 1.2
 _HEIGHT_MM, _WIDTH_MM = (0.9, 6.0), (0.2, 12.0)  # of what can be a name
 _MOST = 160  # of words on a page that is a form; they are read in a quarter of a second
@@ -53,26 +54,40 @@ def cut_patches(
     return patches
 
 
-def print_parts(maps: PageMaps, gap_mm: float) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def print_parts(
+    maps: PageMaps, gap_mm: float, least: float = SURE
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """
-    Return the connected parts of print, gaps along x closed.
+    Return the connected parts of print, gaps along x closed; rules, as those of a frame, are left out.
 
     Parameters
     ----------
     maps : PageMaps
     gap_mm : float
         What is closed: between letters, or between words.
+    least : float, optional
+        Likelihood of text that counts.
 
     Returns
     -------
     (ndarray of int, shape (h, w), ndarray of int, shape (n, 5))
         Labels and statistics as `cv2.connectedComponentsWithStats` has them; the first part is the paper.
     """
-    marked = (maps.text > _SURE).astype(np.uint8)
+    marked = (maps.text > least).astype(np.uint8)
+    marked[_rules(marked) > 0] = 0
     gap = np.ones((1, max(1, round(gap_mm * MAP_PX_PER_MM))), np.uint8)
     closed = cv2.morphologyEx(marked, cv2.MORPH_CLOSE, gap)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(closed)
     return np.asarray(labels), np.asarray(stats)
+
+
+def _rules(marked: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return long thin lines, and the px above and below them."""
+    long = round(_RULE_MM * MAP_PX_PER_MM)
+    lines = cv2.morphologyEx(marked, cv2.MORPH_OPEN, np.ones((1, long), np.uint8))
+    high = 2 * round(_RULE_HIGH_MM / 2 * MAP_PX_PER_MM) + 1
+    blocks = cv2.morphologyEx(lines, cv2.MORPH_OPEN, np.ones((high, 1), np.uint8))
+    return np.asarray(cv2.dilate(cv2.subtract(lines, blocks), np.ones((3, 1), np.uint8)), np.uint8)
 
 
 def words_on(maps: PageMaps) -> FloatArray:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ecgtrace.page_reading.lead import ReadLead, on_axis
-from ecgtrace.page_reading.row_length import FOOT_MM, origins_by_length
+from ecgtrace.page_reading.row_length import FOOT_MM, origins_by_length, outermost
 from ecgtrace.types import LeadSignal
 
 _GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
@@ -115,14 +115,17 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
     first = [lead for lead in leads if lead.region.column == columns[0]]
     in_sight = [lead for lead in first if not lead.begin_hidden] or first
     told = _begin_by_pulses(first)
+    edges = [lead.zero_px for lead in first if lead.after_pulse and lead.zero_px is not None]
     if told is None:
         # Where few are in sight, what else lets one seem to begin later is no majority.
         usual = np.min if 2 * len(in_sight) < len(first) else np.median
         seen = float(usual([lead.time0_px for lead in in_sight]))
         seen = begin_by_others(leads, columns[0], per_s) or seen
+        seen = _earliest_behind_pulses(first, px_per_mm) or seen
     else:
         seen = told
-    by_length = origins_by_length(leads, seen, px_per_mm, per_s)
+    is_sure = bool(edges) and abs(seen - float(np.median(edges))) <= _GAP_MM * px_per_mm
+    by_length = origins_by_length(leads, seen, px_per_mm, per_s, is_sure)
     if len(by_length) == len(columns):
         return by_length
     origins = {columns[0]: by_length.get(columns[0], seen)}
@@ -157,6 +160,19 @@ def _begin_by_pulses(first: Sequence[ReadLead]) -> float | None:
     if len(met) <= (1 - _NEARLY_ALL) * len(behind):
         return None  # what the traces themselves show
     return float(np.median([lead.start_px for lead in behind if lead.zero_px is None]))
+
+
+def _earliest_behind_pulses(first: Sequence[ReadLead], px_per_mm: float) -> float | None:
+    """
+    Return where the first two leads begin of those behind pulses, if they begin in several places.
+
+    Then names hide where others begin: before the first there is nothing but the pulse, whose end is seen.
+    """
+    behind = [lead.start_px for lead in first if lead.after_pulse]
+    if 2 * len(behind) <= len(first) or np.ptp(behind) <= _WIDE_MM * px_per_mm:
+        return None
+    shared = outermost([-start for start in behind], _GAP_MM * px_per_mm)
+    return None if shared is None else -shared
 
 
 def _met(

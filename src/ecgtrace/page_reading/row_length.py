@@ -23,12 +23,13 @@ _BARE_MM = 1.0  # between columns of one row: names in gaps take more, what is l
 _LEFT_MM = (1.0, 0.4)  # of a begin is bare, or the foot of a pulse
 _ABOVE_MM, _BELOW_MM = 6.0, 1.5
 _EDGE = 0.8  # of that height above is a pulse's falling edge
+_SAME_MM, _MOST = 0.15, 0.75  # names of several widths hide begins, each another length
 _ROWS = 3  # of one length are no chance
 _ROWS_SHARE = 0.016  # by which a pulse of few pixels, or of thick lines, may tell the scale wrong
 
 
 def origins_by_length(
-    leads: Sequence[ReadLead], seen_px: float, px_per_mm: float, per_s: float
+    leads: Sequence[ReadLead], seen_px: float, px_per_mm: float, per_s: float, is_sure: bool = False
 ) -> dict[int, float]:
     """
     Return where the time of columns begins, where the length of rows tells.
@@ -45,6 +46,8 @@ def origins_by_length(
     px_per_mm : float
     per_s : float
         Px to a second.
+    is_sure : bool, default False
+        Whether the first column begins where it seems to: the end of a pulse is seen there.
 
     Returns
     -------
@@ -65,15 +68,17 @@ def origins_by_length(
         return dict.fromkeys(columns, seen_px)
     origin, is_told = seen_px, False
     if strips is None and hidden and len(columns) > 1:  # how much paper is bare between columns is not known
-        shared = _outermost([-lead.start_px for lead in first], apart)
+        shared = outermost([-lead.start_px for lead in first], apart)
         if shared is not None and -shared <= seen_px:
             origin, is_told = -shared, True
     end = _end_px(lasts, per_s, apart) if strips is None and hidden else strips
     if end is not None and not is_told and not any(lead.pulse_behind for lead in lasts):
-        begin = end - row_px
+        begin = seen_px if is_sure else end - row_px
         reach = (_HIDDEN_MM if hidden else FOOT_MM) * px_per_mm
         is_told = seen_px - reach <= begin <= seen_px + FOOT_MM * px_per_mm
-        if is_told and abs(begin - seen_px) > _EXACT_MM * px_per_mm:
+        # Where all rows begin alike nothing hides a begin, and what is missing are the ends.
+        is_lost = begin < seen_px and not hidden and _alike(first, seen_px, px_per_mm)
+        if is_told and abs(begin - seen_px) > _EXACT_MM * px_per_mm and not is_lost:
             origin = begin
     told = {columns[0]: origin} if is_told else {}
     if len(columns) == 1 or last is None:
@@ -167,10 +172,10 @@ def _rows_mm(
 
 def _end_px(leads: Sequence[ReadLead], per_s: float, apart_px: float) -> float | None:
     """Return where leads end that end together; None where they do not."""
-    return _outermost([lead.last_px(per_s) for lead in leads], apart_px)
+    return outermost([lead.last_px(per_s) for lead in leads], apart_px)
 
 
-def _outermost(places_px: Sequence[float], apart_px: float) -> float | None:
+def outermost(places_px: Sequence[float], apart_px: float) -> float | None:
     """
     Return the farthest of several places that two of them share: what is hidden shortens a trace.
 
@@ -191,6 +196,12 @@ def _is_hidden(first: Sequence[ReadLead], px_per_mm: float) -> bool:
     late = [lead.start_px - lead.region.start for lead in first]
     behind = [lead.region.start - min(lead.region.start for lead in first) for lead in first]
     return bool(np.median(behind) > apart or np.median(late) > apart)
+
+
+def _alike(first: Sequence[ReadLead], seen_px: float, px_per_mm: float) -> bool:
+    """Tell whether several rows begin in one place, to less than the width of a line."""
+    apart = [abs(lead.time0_px - seen_px) <= _SAME_MM * px_per_mm for lead in first]
+    return len(apart) >= _ROWS and float(np.mean(apart)) >= _MOST
 
 
 def _gaps_mm(

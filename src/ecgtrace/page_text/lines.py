@@ -5,18 +5,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
-from ecgtrace.page_ink.patches import print_parts
+from ecgtrace.page_ink.patches import SURE, print_parts
 from ecgtrace.types import FloatArray
 
 _WORD_GAP_MM = 2.5  # "25 mm/s    10 mm/mV" may come in two lines, "25 mm/s" may not
+_FAINT, _FAINT_GAP_MM = 0.2, 18.0  # of print of which the map shows some letters: "2           V"
 _HEIGHT_MM, _LEAST_WIDTH_MM = (0.9, 7.0), 4.0  # "25mm/s" in capitals of 1.2 mm is 5 mm long
 _BESIDE_MM = 40.0  # of a word: "50 mm/s   10 mm/mV   0.05-150 Hz" is some 60 mm long
+_BESIDES_MM = 1.0  # of a box: less is no letter
 _MARGIN = 0.35  # of the height, beside a line: the maps are coarse, and the recognizer was trained with some
 
 
-def lines_of_text(maps: PageMaps) -> FloatArray:
+def lines_of_text(maps: PageMaps, faint: bool = False) -> FloatArray:
     """
     Return the boxes of the lines of text, by the map of text.
+
+    Parameters
+    ----------
+    maps : PageMaps
+    faint : bool, default False
+        Whether letters far apart are a line whose other letters the map lacks, as of thin print on a grid.
 
     Returns
     -------
@@ -24,7 +32,7 @@ def lines_of_text(maps: PageMaps) -> FloatArray:
         (x0, y0, x1, y1) in px of the maps, with a margin; the lowest line first, as footers tell speed and
         gain.
     """
-    _, stats = print_parts(maps, _WORD_GAP_MM)
+    _, stats = print_parts(maps, *((_FAINT_GAP_MM, _FAINT) if faint else (_WORD_GAP_MM, SURE)))
     x, y, width, height = stats[1:, : cv2.CC_STAT_AREA].astype(float).T  # the first is the paper
     height_mm = height / MAP_PX_PER_MM
     line = (height_mm >= _HEIGHT_MM[0]) & (height_mm <= _HEIGHT_MM[1])
@@ -52,6 +60,15 @@ def longer(boxes_px: FloatArray) -> FloatArray:
     reach = _BESIDE_MM * MAP_PX_PER_MM
     further = np.array([reach, 0, 0, 0])
     return np.concatenate([boxes_px - further, boxes_px + np.roll(further, 2)])
+
+
+def not_among(boxes_px: FloatArray, known_px: FloatArray) -> FloatArray:
+    """Return the boxes, shape (n, 4), that none of the known ones covers but for its margins."""
+    margin = np.array([1, 1, -1, -1]) * _BESIDES_MM * MAP_PX_PER_MM
+    inner = boxes_px[:, None] + margin
+    begins = np.all(known_px[:, :2] <= inner[..., :2], axis=2)
+    covers = begins & np.all(known_px[:, 2:] >= inner[..., 2:], axis=2)
+    return np.asarray(boxes_px[~np.any(covers, axis=1)])
 
 
 def cut_lines(image: NDArray[np.uint8], boxes_px: FloatArray, maps: PageMaps) -> list[NDArray[np.uint8]]:

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from ecgtrace.vector.printed import gains_mm_per_mv, speeds_mm_per_s
 
 _UNITS = re.compile(r"mm|hz|/s|m/m|/mv", re.IGNORECASE)
-_MILLIVOLT = re.compile(r"(?<=mm/)(?:m[YUW]|r?nV)")  # what a recognizer makes of "mV"
+# What a recognizer makes of "mm/" behind a number, and of "mV" behind it.
+_MILLIMETRES = re.compile(r"(?<=\d)(\s*)(?:[mn]m{1,2}|m?nn?)\s*/", re.IGNORECASE)
+_MILLIVOLT = re.compile(r"(?<=mm/)(?:m[YUW]|r?n[Vv])")
 
 
 def is_of_scale(line: str) -> bool:
@@ -31,13 +33,13 @@ def scale_told(lines: Iterable[str]) -> str:
     --------
     >>> scale_told(["Page 1 of 1", "25mm/s", "10 mm/mV 40 Hz", "50 mm/s"])
     '25mm/s; 10 mm/mV 40 Hz'
-    >>> scale_told(["25mm/s", "20mm/mY"])
-    '25mm/s; 20mm/mV'
+    >>> scale_told(["25mm/s", "20mm/mY"]), scale_told(["50mmm/s5nm/nv"])
+    ('25mm/s; 20mm/mV', '50mm/s5mm/mV')
     """
     told: list[str] = []
     speed = gain = False
     for read in lines:
-        line = _MILLIVOLT.sub("mV", read)
+        line = _MILLIVOLT.sub("mV", _MILLIMETRES.sub(r"\1mm/", read))
         says_speed, says_gain = bool(speeds_mm_per_s(line)), bool(gains_mm_per_mv(line))
         if says_speed or says_gain:
             told.append(line)
