@@ -1,5 +1,6 @@
 """The printed speed and gain: where lines of text stand, what they say, and what a reader makes of it."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -7,7 +8,7 @@ from ecgtrace.drawing.lettering import FONTS, print_text, text_box
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, NAME_CLASSES, PageMaps
 from ecgtrace.page_ink.names import FoundName
 from ecgtrace.page_reading.calibrate import calibrate
-from ecgtrace.page_text.lines import cut_lines, lines_of_text, not_among
+from ecgtrace.page_text.lines import cut_lines, lines_of_text, not_among, without_grid
 from ecgtrace.page_text.names import read_again
 from ecgtrace.page_text.page_print import PagePrint
 from ecgtrace.page_text.recognizer import TextRecognizer
@@ -75,6 +76,7 @@ def test_each_line_of_a_page_is_read_once():
     Whatever is asked of it, and however often: letters of the longest, then what tells the scale.
 
     Where that is not all told, three lines that tell a part are looked at again, to the left and the right.
+    What is hardly read is read once more without the grid.
     """
     boxes = [(10, 100 + 5 * k, 20 + k, 102 + 5 * k) for k in range(9)]
     said = [
@@ -92,7 +94,7 @@ def test_each_line_of_a_page_is_read_once():
     assert page.letters == page.letters == (6 * 8.0, 6 * 8.0 + 7 + 4)
     assert len(asked) == 8
     assert page.scale_told == "; ".join(["10 mm/mV"] * 7)  # what was hardly read tells nothing
-    assert len(asked) == 9 + 3 * 2
+    assert len(asked) == 9 + 3 + 3 * 2 * 2  # of the nine, three are hardly read
     blind = PagePrint(page.image, page.maps, None)
     assert blind.letters == (0.0, 0.0) and blind.scale_told == ""
 
@@ -229,3 +231,17 @@ def test_letters_far_apart_are_a_faint_line():
     assert len(known) == 1
     (box,) = not_among(lines_of_text(maps, faint=True), known) / MAP_PX_PER_MM
     assert box[[0, 2]] == pytest.approx([20 - 0.7, 40 + 0.7], abs=0.3)
+
+
+def test_print_on_a_grid_is_read(recognizer):
+    """Lines of the grid as dark as letters, each millimetre: with them hardly a letter is read."""
+    line = np.full((48, 352, 3), (205, 235, 205), np.uint8)
+    for px in range(3):
+        line[:, px::12] = line[4 + px :: 12] = (150, 90, 50)
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(line, "50 mm/s  5 mm/mV", (10, 36), font, 1.05, (70, 80, 140), 2, cv2.LINE_AA)
+    assert scale_told([recognizer.read(line)[0]]) == ""
+    text, score = recognizer.read(without_grid(line))
+    assert score > 0.9
+    told = scale_told([text])
+    assert (speeds_mm_per_s(told), gains_mm_per_mv(told)) == ((50.0,), (5.0,))

@@ -13,6 +13,8 @@ _FAINT, _FAINT_GAP_MM = 0.2, 18.0  # of print of which the map shows some letter
 _HEIGHT_MM, _LEAST_WIDTH_MM = (0.9, 7.0), 4.0  # "25mm/s" in capitals of 1.2 mm is 5 mm long
 _BESIDE_MM = 40.0  # of a word: "50 mm/s   10 mm/mV   0.05-150 Hz" is some 60 mm long
 _BESIDES_MM = 1.0  # of a box: less is no letter
+_PAPER_SHARE = 75.0  # percentile of a row or column that is its paper or its line: letters fill less of it
+_CONTRAST = 500.0  # ink of half of the paper's brightness becomes black
 _MARGIN = 0.35  # of the height, beside a line: the maps are coarse, and the recognizer was trained with some
 
 
@@ -78,3 +80,27 @@ def cut_lines(image: NDArray[np.uint8], boxes_px: FloatArray, maps: PageMaps) ->
     x = np.clip(corners[:, [0, 2]], 0, width - 1)
     y = np.clip(corners[:, [1, 3]], 0, height - 1)
     return [image[y0 : y1 + 1, x0 : x1 + 1] for (x0, x1), (y0, y1) in zip(x, y, strict=True)]
+
+
+def without_grid(line: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """
+    Return a picture of a line of text without lines of the grid that run through it.
+
+    What is no darker than its row or its column mostly is becomes paper: lines of the grid fill theirs,
+    strokes of letters do not.
+
+    Parameters
+    ----------
+    line : ndarray of uint8, shape (h, w, 3)
+        RGB.
+
+    Returns
+    -------
+    ndarray of uint8, shape (h, w, 3)
+        Grey.
+    """
+    grey = cv2.cvtColor(line, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    column, row = (np.percentile(grey, _PAPER_SHARE, axis=axis, keepdims=True) for axis in (0, 1))
+    paper = np.minimum(column, row)
+    ink = np.clip(_CONTRAST * (paper - grey) / (paper + 1), 0, 255).astype(np.uint8)
+    return np.repeat(255 - ink[..., None], 3, axis=2)

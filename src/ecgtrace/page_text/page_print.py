@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgtrace.page_ink.maps import PageMaps
-from ecgtrace.page_text.lines import cut_lines, lines_of_text, longer, not_among
+from ecgtrace.page_text.lines import cut_lines, lines_of_text, longer, not_among, without_grid
 from ecgtrace.page_text.scale import is_of_scale, scale_told
 from ecgtrace.types import FloatArray
 
@@ -21,6 +21,7 @@ _FEW = 8  # of the longest lines tell whether letters can be read
 _MOST_CUT = 3  # lines of speed and gain that are looked at again, the lowest: each takes two readings
 _MOST_FAINT = 12  # the lowest: a footer stands there
 _LEAST_SCORE = 0.5  # of a line, as PaddleOCR's `drop_score`
+_WELL_READ = 0.9  # what is read worse may be crossed by lines of the grid
 _SURE_SCORE = 0.85  # print the right way up has 0.9 and more, upside down 0.7 and less, mostly
 
 
@@ -69,21 +70,27 @@ class PagePrint:
         """Give the lines; then those again that seem to belong to one of speed and gain; then faint ones."""
         cut = []
         for k in range(len(self._lines)):
-            text, score = self._line(k)
+            text, score = self._better(self._lines[k], self._line(k))
             if score >= _LEAST_SCORE:
                 if is_of_scale(text):
                     cut.append(k)
                 yield text
         if cut and self.read is not None:
             for line in cut_lines(self.image, longer(self._boxes[cut[:_MOST_CUT]]), self.maps):
-                text, score = self.read(line)
+                text, score = self._better(line, self.read(line))
                 yield text if score >= _LEAST_SCORE else ""
         if self.read is not None:
             faint = not_among(lines_of_text(self.maps, faint=True), self._boxes)[:_MOST_FAINT]
             for line in cut_lines(self.image, faint, self.maps):
-                text, score = self.read(line)
+                text, score = self._better(line, self.read(line))
                 if score >= _LEAST_SCORE:
                     yield text
+
+    def _better(self, line: NDArray[np.uint8], read: tuple[str, float]) -> tuple[str, float]:
+        """Return what a line says with the grid (`read`) or without it, whichever is read better."""
+        if read[1] >= _WELL_READ or self.read is None:
+            return read
+        return max(read, self.read(without_grid(line)), key=lambda one: one[1])
 
     def _line(self, k: int) -> tuple[str, float]:
         if k not in self._known:

@@ -7,8 +7,8 @@ from ecgtrace.vector.printed import gains_mm_per_mv, speeds_mm_per_s
 
 _UNITS = re.compile(r"mm|hz|/s|m/m|/mv", re.IGNORECASE)
 # What a recognizer makes of "mm/" behind a number, and of "mV" behind it.
-_MILLIMETRES = re.compile(r"(?<=\d)(\s*)(?:[mn]m{1,2}|m?nn?)\s*/", re.IGNORECASE)
-_MILLIVOLT = re.compile(r"(?<=mm/)(?:m[YUW]|r?n[Vv])")
+_MILLIMETRES = re.compile(r"(?<=\d)(\s*)(?:[mnr]{2,4}|m(?=/m))\s*/", re.IGNORECASE)
+_MILLIVOLT = re.compile(r"(?<=mm/)(?:[mnr]{1,2}[VvYyUW])")
 
 
 def is_of_scale(line: str) -> bool:
@@ -33,8 +33,8 @@ def scale_told(lines: Iterable[str]) -> str:
     --------
     >>> scale_told(["Page 1 of 1", "25mm/s", "10 mm/mV 40 Hz", "50 mm/s"])
     '25mm/s; 10 mm/mV 40 Hz'
-    >>> scale_told(["25mm/s", "20mm/mY"]), scale_told(["50mmm/s5nm/nv"])
-    ('25mm/s; 20mm/mV', '50mm/s5mm/mV')
+    >>> scale_told(["25mm/s", "20mm/mY"]), scale_told(["50mmm/s5nm/nv"]), scale_told(["10m/my"])
+    ('25mm/s; 20mm/mV', '50mm/s5mm/mV', '10mm/mV')
     """
     told: list[str] = []
     speed = gain = False
