@@ -11,6 +11,7 @@ from scipy import ndimage
 from ecgtrace.digitization.pace import pace
 from ecgtrace.layout.regions import LeadRegion
 from ecgtrace.page_ink.maps import MAP_PX_PER_MM, PageMaps
+from ecgtrace.page_reading.pulse_form import pulse_within
 from ecgtrace.reading import GAINS_MM_PER_MV
 from ecgtrace.recording import Calibration, RecordedLead
 from ecgtrace.sheet import Sheet
@@ -59,6 +60,12 @@ def find_pulses(maps: PageMaps) -> list[Pulse]:
     labels, count = ndimage.label(marked, structure=np.ones((3, 3)))
     pulses = []
     for rows, columns in ndimage.find_objects(labels, count):
+        within = pulse_within(marked[rows, columns])
+        if within is not None:
+            rows, columns = (
+                slice(whole.start + own.start, whole.start + own.stop)
+                for whole, own in zip((rows, columns), within, strict=True)
+            )
         part = marked[rows, columns]
         height_mm, width_mm = ((side - 1) / MAP_PX_PER_MM for side in part.shape)
         if width_mm < _LEAST_MM[0] or height_mm < _LEAST_MM[1]:

@@ -70,27 +70,25 @@ class PagePrint:
         """Give the lines; then those again that seem to belong to one of speed and gain; then faint ones."""
         cut = []
         for k in range(len(self._lines)):
-            text, score = self._better(self._lines[k], self._line(k))
-            if score >= _LEAST_SCORE:
-                if is_of_scale(text):
-                    cut.append(k)
-                yield text
+            said = self._said(self._lines[k], self._line(k))
+            if any(map(is_of_scale, said)):
+                cut.append(k)
+            yield from said
         if cut and self.read is not None:
             for line in cut_lines(self.image, longer(self._boxes[cut[:_MOST_CUT]]), self.maps):
-                text, score = self._better(line, self.read(line))
-                yield text if score >= _LEAST_SCORE else ""
+                yield from self._said(line, self.read(line))
         if self.read is not None:
             faint = not_among(lines_of_text(self.maps, faint=True), self._boxes)[:_MOST_FAINT]
             for line in cut_lines(self.image, faint, self.maps):
-                text, score = self._better(line, self.read(line))
-                if score >= _LEAST_SCORE:
-                    yield text
+                yield from self._said(line, self.read(line))
 
-    def _better(self, line: NDArray[np.uint8], read: tuple[str, float]) -> tuple[str, float]:
-        """Return what a line says with the grid (`read`) or without it, whichever is read better."""
-        if read[1] >= _WELL_READ or self.read is None:
-            return read
-        return max(read, self.read(without_grid(line)), key=lambda one: one[1])
+    def _said(self, line: NDArray[np.uint8], read: tuple[str, float]) -> list[str]:
+        """Return what a line says with the grid (`read`), and without it where that is hard to read."""
+        said = [read]
+        if read[1] < _WELL_READ and self.read is not None:
+            said.append(self.read(without_grid(line)))
+        texts = [text for text, score in sorted(said, key=lambda one: -one[1]) if score >= _LEAST_SCORE]
+        return texts[:1] if texts and scale_told(texts[:1]) else texts
 
     def _line(self, k: int) -> tuple[str, float]:
         if k not in self._known:
