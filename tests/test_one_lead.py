@@ -14,12 +14,12 @@ from ecgtrace.drawing.page_render import Scan
 from ecgtrace.drawing.page_truth import page_targets
 from ecgtrace.drawing.style import PageStyle
 from ecgtrace.layout.given import parse_layout
-from ecgtrace.layout.one_lead import sole_name
+from ecgtrace.layout.one_lead import SoleName, sole_name
 from ecgtrace.layout.regions import LeadRegion, find_regions
 from ecgtrace.page_ink.maps import NAME_CLASSES, PageMaps
 from ecgtrace.page_ink.names import names_found
 from ecgtrace.page_reading.axis import PlacedLead
-from ecgtrace.page_reading.continued import _length_doubts, _row_times
+from ecgtrace.page_reading.continued import _is_one_lead, _length_doubts, _row_times
 from ecgtrace.page_reading.lead import ReadLead, to_sheet
 from ecgtrace.page_reading.read import assemble
 from ecgtrace.recording import Calibration
@@ -298,3 +298,12 @@ def test_rows_of_a_length_that_no_recorder_prints_are_a_doubt():
     assert times[4].start_s == pytest.approx(40.28)
     (doubt,) = _length_doubts(times)
     assert "10.07 s long" in doubt
+
+
+@pytest.mark.parametrize(
+    ("rows", "goes_on", "joined"), [((2, 4), False, True), ((2,), False, False), ((2,), True, True)]
+)
+def test_a_name_read_on_two_of_five_rows_is_printed_on_all(rows, goes_on, joined):
+    """Beats of one shape at other times are one lead's then; of a name that was read once they must go on."""
+    rhythm = RowsRhythm(together=False, alike=True, apart=True, goes_on=goes_on)
+    assert _is_one_lead(SoleName("V1", rows, 5), rhythm) == joined

@@ -8,7 +8,7 @@ import pytest
 from ecgtrace.layout.regions import LeadRegion
 from ecgtrace.page_reading.axis import column_origins, place_leads
 from ecgtrace.page_reading.lead import ReadLead
-from ecgtrace.page_reading.row_length import origins_by_length
+from ecgtrace.page_reading.row_length import equal_columns, origins_by_length
 from ecgtrace.page_reading.together import beats_told
 from ecgtrace.types import GridScale, LeadSignal
 
@@ -189,3 +189,60 @@ def test_the_end_of_a_pulse_tells_more_than_the_length_of_rows():
     leads[0] = replace(leads[0], zero_px=BEGIN, after_pulse=True)
     leads[1:] = [replace(one, begin_hidden=True) for one in leads[1:]]
     assert column_origins(leads, PX, 25.0)[0] == BEGIN
+
+
+@pytest.mark.parametrize("columns", [2, 4])
+def test_columns_of_one_length_tell_more_than_their_strip(columns):
+    """
+    In each the leads begin and end together and are as long: where the strip seems to begin, 3 mm before
+    them, and to end, counts for nothing. A lead of each column may be spoilt.
+    """
+    leads = page(gap_mm=5.5, columns=columns)
+    strip = leads[-1]
+    region = replace(strip.region, start=strip.region.start - 3 * PX, end=strip.region.end - 1.5 * PX)
+    leads[-1] = replace(strip, region=region, left=strip.left - 3 * round(PX))
+    for k in range(0, len(leads) - 1, 3):
+        leads[k] = replace(leads[k], left=leads[k].left + 20)
+    origins = column_origins(leads, PX, 25.0)
+    for column in range(columns):
+        assert origins[column] == pytest.approx(BEGIN + column * 5.5 * PX, abs=0.003 * PER_S)
+
+
+def test_columns_that_are_too_short_are_not_of_one_length():
+    """A name hides 4 mm of each lead: 2.34 s are no quarter of ten."""
+    leads = [replace(one, left=one.left + 4 * round(PX)) for one in page(strip=False)]
+    signals = [one.signal for one in leads]
+    n = len(signals[0].amplitude_mv) - round(4 * PX / PER_S * 500)
+    cut = [replace(s, amplitude_mv=s.amplitude_mv[:n], confidence=s.confidence[:n]) for s in signals]
+    short = [replace(one, signal=signal) for one, signal in zip(leads, cut, strict=True)]
+    assert equal_columns(short, PX, PER_S) == {}
+    assert len(equal_columns(page(strip=False), PX, PER_S)) == 4
+
+
+def test_a_column_is_as_long_as_the_next_where_its_own_ends_differ():
+    """Two columns of 5 s; the first of the leads before them ends where it does, others 3 to 6 mm later."""
+    leads = page(gap_mm=12.0, columns=2, strip=False)
+    for k, more_mm in enumerate((0.0, 3.0, 6.0)):
+        more = round(more_mm * PX / PER_S * 500)
+        signal = leads[k].signal
+        longer = np.pad(signal.amplitude_mv, (0, more), mode="edge")
+        region = replace(leads[k].region, end=leads[k].region.end + more_mm * PX, until=2000.0)
+        signal = replace(signal, amplitude_mv=longer, confidence=np.ones(len(longer)))
+        leads[k] = replace(leads[k], region=region, signal=signal)
+    assert column_origins(leads, PX, 25.0)[1] == pytest.approx(BEGIN + 12 * PX, abs=0.006 * PER_S)
+
+
+@pytest.mark.parametrize("hidden", [0, 2])
+def test_names_that_hide_begins_are_no_bare_paper(hidden):
+    """The first column was read to 3.25 s of 3.33, names hide 6 mm of the next: no time stands still."""
+    leads = [one for one in page(columns=3, strip=False) if one.region.column < 2]
+    for k, one in enumerate(leads):
+        n = len(one.signal.amplitude_mv) - round(0.08 * 500) * (one.region.column == 0)
+        signal = replace(
+            one.signal, amplitude_mv=one.signal.amplitude_mv[:n], confidence=one.signal.confidence[:n]
+        )
+        leads[k] = replace(one, signal=signal)
+        if one.region.column == 1:
+            leads[k] = replace(leads[k], left=one.left + 6 * round(PX), begin_hidden=one.region.row < hidden)
+    step = column_origins(leads, PX, 25.0)[1] - BEGIN
+    assert step == 0 if hidden else step > 6 * PX

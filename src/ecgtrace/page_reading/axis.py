@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ecgtrace.page_reading.lead import ReadLead, on_axis
-from ecgtrace.page_reading.row_length import FOOT_MM, origins_by_length, outermost
+from ecgtrace.page_reading.row_length import FOOT_MM, equal_columns, origins_by_length, outermost
 from ecgtrace.types import LeadSignal
 
 _GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
@@ -113,6 +113,9 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
     per_s = px_per_mm * speed_mm_per_s
     columns = sorted({lead.region.column for lead in leads})
     first = [lead for lead in leads if lead.region.column == columns[0]]
+    equal = equal_columns(leads, px_per_mm, per_s)
+    if equal:
+        return equal
     in_sight = [lead for lead in first if not lead.begin_hidden] or first
     told = _begin_by_pulses(first)
     edges = [lead.zero_px for lead in first if lead.after_pulse and lead.zero_px is not None]
@@ -139,10 +142,20 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
         is_bare = begin - end > _GAP_MM * px_per_mm
         if left and all(lead.pulse_behind for lead in left):
             is_bare, whole = True, before_pulse(end_s, speed_mm_per_s)
-        if whole is None and begin - end > _WIDE_MM * px_per_mm:
-            whole = end_s
+        hidden = [lead.begin_hidden for lead in leads if lead.region.column == column]
+        # What lies between is no bare paper where print hides the begins of half of the leads.
+        if whole is None and begin - end > _WIDE_MM * px_per_mm and 2 * sum(hidden) < len(hidden):
+            whole = _length_of(leads, column, end_s, per_s) or end_s
         origins[column] = begin - whole * per_s if is_bare and whole is not None else origins[before]
     return origins
+
+
+def _length_of(leads: Sequence[ReadLead], column: int, most_s: float, per_s: float) -> float | None:
+    """Return the length of a column, of whole tenths, if one of `most_s` may be as long; else None."""
+    own = [(lead.last_px(per_s) - lead.begin_px) / per_s for lead in leads if lead.region.column == column]
+    seen = float(np.median(own))
+    whole = round(10 * seen) / 10
+    return whole if 0 <= whole - seen <= 2 * TENTH_S and whole <= most_s + TENTH_S else None
 
 
 def _begin_by_pulses(first: Sequence[ReadLead]) -> float | None:

@@ -23,10 +23,10 @@ def join_rows(
     """
     Make one lead of rows that go on, where they do.
 
-    Rows on which one name is printed again are of one lead, unless their beats tell otherwise. Where the
-    first row alone has a name, beats must be of one shape and fall at other times from row to row; where no
-    row has, they must also follow each other over the ends of the rows. What these do not tell is left as it
-    is.
+    Rows on which one name is printed again are of one lead, unless their beats tell otherwise. Where it was
+    read on few of them, or the first row alone has a name, beats must be of one shape and fall at other times
+    from row to row; where no row has, they must also follow each other over the ends of the rows. What these
+    do not tell is left as it is.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def _is_one_lead(sole: SoleName, rhythm: RowsRhythm) -> bool:
         return True
     if sole.on_all:
         return not rhythm.together or (rhythm.alike and (rhythm.apart or rhythm.goes_on))
-    return rhythm.apart and (sole.on_first or rhythm.goes_on)
+    return rhythm.apart and (sole.on_first or len(sole.rows) > 1 or rhythm.goes_on)
 
 
 def _doubts(sole: SoleName, rhythm: RowsRhythm) -> list[str]:

@@ -23,6 +23,7 @@ from ecgtrace.page_reading.left_over import (
     same_elsewhere,
     unread_ink,
 )
+from ecgtrace.page_reading.longer import MOST_LONGER, goes_further, made_longer
 from ecgtrace.page_reading.other_rows import other_rows
 from ecgtrace.page_reading.piece import Piece
 from ecgtrace.page_reading.pulse_edge import PULSE_SURE, pulse_before, pulse_behind
@@ -111,12 +112,23 @@ def read_leads(
         (begin, y), (start, _) = maps.from_page(ends).tolist()
         return is_hidden(replace(region, start=start, zero_y=y), begin, maps)
 
+    def once(region: LeadRegion, beside: tuple[bool, bool], pieces: Sequence[Piece]) -> ReadLead:
+        pulse = pulse_before(sheet.image, region, pulses_mm, scale)
+        told = pulse, others[region.row], pieces, whose[region.row]
+        return read_lead(digitizer, sheet.image, region, scale, beside, *told)
+
     def read(region: LeadRegion, beside: tuple[bool, bool], pieces: Sequence[Piece] = ()) -> _Result:
         with watching() as own:
             try:
-                pulse = pulse_before(sheet.image, region, pulses_mm, scale)
-                told = pulse, others[region.row], pieces, whose[region.row]
-                lead = read_lead(digitizer, sheet.image, region, scale, beside, *told)
+                lead = once(region, beside, pieces)
+                for _ in range(MOST_LONGER):
+                    longer = made_longer(lead, beside, sheet.image.shape[1], pulses_mm, scale)
+                    if longer is None:
+                        break
+                    again = once(longer, beside, pieces)
+                    if not goes_further(again, lead, scale):
+                        break
+                    lead, region = again, longer
                 behind = pulse_behind(region, pulse_ink, scale)
                 lead, error = replace(lead, pulse_behind=behind, begin_hidden=hidden(region, lead)), ""
             except EcgTraceError as failure:

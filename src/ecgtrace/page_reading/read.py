@@ -37,6 +37,7 @@ from ecgtrace.page_reading.lines import without_lines
 from ecgtrace.page_reading.merge import merged
 from ecgtrace.page_reading.mirror import refuse_mirrored
 from ecgtrace.page_reading.no_grid import STRETCHES, sheet_by_pulses, straightened
+from ecgtrace.page_reading.ragged import ragged_ends
 from ecgtrace.page_reading.repeats import column_begins, late_by_strips
 from ecgtrace.page_reading.row_length import stretch_to_length
 from ecgtrace.page_reading.seen import Seen
@@ -325,6 +326,7 @@ def assemble(
     placed, strip_notes = name_strips(placed)
     placed, layout = name_unnamed(placed, layout, fs_hz)
     apart, same = beats_told(placed, fs_hz)
+    apart += ragged_ends(placed)
     by_name: dict[str, list[PlacedLead]] = {}
     unknown = count(1)
     for part in sorted(placed, key=lambda part: part.start_s - part.end_s):  # the longest first

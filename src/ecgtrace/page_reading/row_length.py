@@ -10,6 +10,8 @@ from ecgtrace.page_ink.maps import MAP_PX_PER_MM
 from ecgtrace.page_reading.lead import ReadLead
 
 ROW_MM = 250.0  # 10 s at 25 mm/s, 5 s at 50 mm/s
+TEN_S = 10.0  # of all columns
+_SAMPLE_S = 0.0125  # the last sample lies one of 100 Hz before the next column, and is found to 2 ms
 _LAST_S = 0.006  # the last sample lies 2 ms before the end of what is drawn at 500 Hz, 10 ms at 100 Hz
 _APART_MM = 1.0  # rows that begin together do so within the width of a line
 _TOGETHER_MM = 0.4  # as `leads` has it for the ends of a column
@@ -95,6 +97,47 @@ def origins_by_length(
         return told
     step = max(0.0, bare_mm) * px_per_mm
     return {column: origin + number * step for number, column in enumerate(columns)}
+
+
+def equal_columns(leads: Sequence[ReadLead], px_per_mm: float, per_s: float) -> dict[int, float]:
+    """
+    Return where the time of columns begins, as `axis.column_origins`, where all are of one length.
+
+    Ten seconds in equal columns: where in each the leads begin and end together, and are as long, nothing is
+    hidden and nothing lost, whatever a strip below them seems to be.
+
+    Parameters
+    ----------
+    leads : sequence of ReadLead
+    px_per_mm : float
+    per_s : float
+        Px to a second.
+
+    Returns
+    -------
+    dict
+        By column; empty where columns are not of that length, or leads of one do not agree.
+    """
+    columns = sorted({lead.region.column for lead in leads})
+    length_s = TEN_S / len(columns)
+    near_px = _SAME_MM * px_per_mm
+    origins = {}
+    before = -np.inf
+    for number, column in enumerate(columns):
+        own = [lead for lead in leads if lead.region.column == column and not lead.region.strip]
+        begins = np.array([lead.begin_px if number else lead.time0_px for lead in own])
+        ends = np.array([lead.last_px(per_s) for lead in own])
+        if len(own) < 2 or len(columns) < 2:
+            return {}
+        begin, end = float(np.median(begins)), float(np.median(ends))
+        alike = min(np.mean(abs(begins - begin) <= near_px), np.mean(abs(ends - end) <= near_px))
+        if alike <= 0.5 or not 0 < length_s - (end - begin) / per_s <= _SAMPLE_S:
+            return {}
+        if begin < before - _NO_GAP_MM * px_per_mm:
+            return {}
+        before = end
+        origins[column] = begin - number * length_s * per_s
+    return origins
 
 
 def stretch_to_length(
