@@ -1,5 +1,7 @@
 """Leads beside which ink is left over are read again on higher pieces; what leaves less of it counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from ecgtrace.types import GridScale, LeadSignal
 
 SHAPE = (200, 440)  # of the maps, 4 px per mm; the sheet has as many
 WAVE, TOP, ZERO = 200, 60, 100
+PAD = 6  # beside a lead in its piece, 1.5 mm
 
 
 @pytest.fixture
@@ -46,10 +49,12 @@ def reader(read, tried):
 
     def read_lead(digitizer, image, region, scale, beside, pulse=None, others=None, pieces=(), whose=None):
         tried.append((region.name, region.top, [(piece.x, piece.height) for piece in pieces]))
-        row_px = np.full(400, float(region.zero_y))
-        row_px[WAVE - 20 - 1 : WAVE - 20 + 2] = (region.zero_y, read(region), region.zero_y)
-        signal = LeadSignal(np.zeros(400), 500.0, np.ones(400), scale, row_px, start_px=0.0)
-        return ReadLead(region, signal, left=20, top=0)
+        row_px = np.full(400 + 2 * PAD, np.nan)
+        row_px[PAD:-PAD] = float(region.zero_y)
+        at = WAVE - 20 + PAD
+        row_px[at - 1 : at + 2] = (region.zero_y, read(region), region.zero_y)
+        signal = LeadSignal(np.zeros(2001), 500.0, np.ones(2001), scale, row_px, start_px=float(PAD))
+        return ReadLead(region, signal, left=20 - PAD, top=0)
 
     return read_lead
 
@@ -93,7 +98,7 @@ def test_a_lead_that_is_told_which_ink_is_its_own_goes_elsewhere_where_it_went(p
     def read_lead(*args):
         lead = plain(*args)
         if args[7]:  # pieces
-            lead.signal.row_px[WAVE - 20] = TOP
+            lead.signal.row_px[WAVE - 20 + PAD] = TOP
             lead.signal.row_px[300:340] += 4 * wanders
         return lead
 
@@ -141,3 +146,26 @@ def test_samples_that_are_not_known_at_the_ends_stay():
     assert _without_specks(signal, GridScale(8, 8, 1.0)) is signal
     nothing = signal_with(np.full(100, False))
     assert _without_specks(nothing, GridScale(8, 8, 1.0)) is nothing
+
+
+def test_a_lead_that_goes_on_is_read_until_it_ends(page, monkeypatch):
+    """The maps show it from 80 on; it is read from the edge of its piece on, until that lies left of 20."""
+    sheet, maps, layout, traces = page
+    short = replace(layout.regions[0], start=80)
+    tried = []
+
+    def read_lead(digitizer, image, region, scale, beside, *others):
+        tried.append((region.name, region.start))
+        left = max(0, round(region.start) - PAD)
+        start = max(20, left)
+        row_px = np.full(420 - left, np.nan)
+        row_px[start - left : -PAD] = float(region.zero_y)
+        n = round((413 - start) / 100 * 500)
+        signal = LeadSignal(np.zeros(n), 500.0, np.ones(n), scale, row_px, start_px=float(start - left))
+        return ReadLead(region, signal, left=left, top=0)
+
+    monkeypatch.setattr(module, "read_lead", read_lead)
+    layout = replace(layout, regions=(short, layout.regions[1]))
+    leads, _ = read_leads(RefinedDigitizer(), sheet, maps, layout, traces)
+    assert leads[0].start_px == 20 and leads[1].start_px == 20
+    assert [start for name, start in tried if name == "I"][:3] == [80, 48, 16]

@@ -12,7 +12,8 @@ from ecgtrace.units import LEADS
 NAMED = 0.7  # share of a name that was read well (`layout.orders`)
 REPEATED = 0.12  # of the strip's own rms may be left between it and its lead
 CLEAR = 0.5  # of what is left with the next best lead, or at any other time
-_FARTHEST_S = 0.15  # a column may stand wrong: less than half of the time between two beats
+_FARTHEST_S = 0.2  # a column may stand wrong: half of the time between beats at 150 per minute
+_LEAST_S = 0.005  # the width of a thin line: by less strips and columns may both be off
 _BESIDE_S = 0.03  # of the best time: a QRS complex is half as alike there
 _SHORTEST_S = 1.0  # of common time
 _MOSTLY = 0.9  # of a lead must lie within its strip
@@ -120,7 +121,7 @@ def late_by_strips(leads: Sequence[PlacedLead]) -> dict[int, float]:
     Returns
     -------
     dict
-        Seconds, by column; empty where no strip tells.
+        Seconds, by column; empty where no strip tells, or they stand right.
     """
     strips = [part for part in leads if part.lead.region.strip]
     short = [part for part in leads if not part.lead.region.strip]
@@ -133,7 +134,7 @@ def late_by_strips(leads: Sequence[PlacedLead]) -> dict[int, float]:
             told.setdefault(found[0], []).append(found[1])
     first = columns[0] if columns else 0
     told.pop(first, None)  # its begin is that of the strips
-    if not told:
+    if max((abs(np.median(late)) for late in told.values()), default=0.0) < _LEAST_S:
         return {}
     at = [first, *sorted(told)]
     late = [0.0, *(float(np.median(told[column])) for column in at[1:])]
