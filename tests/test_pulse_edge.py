@@ -100,6 +100,17 @@ def test_leads_begin_with_their_pulses_or_all_with_a_gap(with_gap, zero_px):
     assert column_origins(leads, PX, 25.0)[0] == zero_px
 
 
+def test_leads_lost_in_several_places_behind_their_pulses_show_no_gap():
+    """Four of six touch their pulses; two begin where print ends, each elsewhere."""
+    leads = []
+    for row, start in enumerate([202, 202, 230, 202, 212, 202]):
+        region = LeadRegion("I", row, 0, 202.0, 700.0, 0, 10, 5)
+        signal = LeadSignal(np.zeros(1000), 500.0, np.ones(1000), SCALE, np.full(500, 5.0), start_px=0.0)
+        zero = 200.0 if start == 202 else None
+        leads.append(ReadLead(region, signal, left=start, top=0, zero_px=zero, after_pulse=True))
+    assert column_origins(leads, PX, 25.0)[0] == 200.0
+
+
 def test_names_that_hide_begins_behind_pulses_move_no_time():
     """Two of five begin in sight, within the width of a line; a name in italics hides a little less."""
     leads = []
@@ -115,8 +126,8 @@ def test_names_that_hide_begins_behind_pulses_move_no_time():
 def test_a_lead_read_from_right_behind_its_pulse_s_ink_begins_with_it():
     image, _ = page(25.0)
     behind = pulse_before(image, *found(25.0, 25.9, 25.4), SCALE)
-    assert behind.edge_seen
-    assert behind.zero_of(behind.ink_end_px + 0.2 * PX, SCALE) == behind.zero_px
+    assert behind.edge_px is not None
+    assert behind.zero_of(behind.ink_end_px + 0.2 * PX, SCALE) == behind.edge_px
     assert behind.zero_of(behind.ink_end_px + 0.8 * PX, SCALE) is None
 
 

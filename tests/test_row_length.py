@@ -210,13 +210,13 @@ def test_columns_of_one_length_tell_more_than_their_strip(columns):
 
 def test_columns_that_are_too_short_are_not_of_one_length():
     """A name hides 4 mm of each lead: 2.34 s are no quarter of ten."""
-    leads = [replace(one, left=one.left + 4 * round(PX)) for one in page(strip=False)]
+    leads = [replace(one, left=one.left + 4 * round(PX)) for one in page(2.0, strip=False)]
     signals = [one.signal for one in leads]
     n = len(signals[0].amplitude_mv) - round(4 * PX / PER_S * 500)
     cut = [replace(s, amplitude_mv=s.amplitude_mv[:n], confidence=s.confidence[:n]) for s in signals]
     short = [replace(one, signal=signal) for one, signal in zip(leads, cut, strict=True)]
     assert equal_columns(short, PX, PER_S) == {}
-    assert len(equal_columns(page(strip=False), PX, PER_S)) == 4
+    assert len(equal_columns(page(2.0, strip=False), PX, PER_S)) == 4
 
 
 def test_a_column_is_as_long_as_the_next_where_its_own_ends_differ():

@@ -7,11 +7,11 @@ from itertools import pairwise
 import numpy as np
 
 from ecgtrace.page_reading.lead import ReadLead, on_axis
-from ecgtrace.page_reading.row_length import FOOT_MM, equal_columns, origins_by_length, outermost
+from ecgtrace.page_reading.row_length import FOOT_MM, GAP_MM, equal_columns, origins_by_length, outermost
 from ecgtrace.types import LeadSignal
 
-_GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
 _WIDE_MM = 2.0  # no trace goes on unseen for so long
+_ALIKE_MM = 0.4  # of begins that tell together
 _NEARLY_ALL = 0.7  # three of four rows: a trace may be weak where it begins
 _OTHERS = 2  # columns tell how long one is
 TENTH_S = 0.015  # a column so near to whole tenths of a second has these: 100 Hz is the coarsest drawn
@@ -117,7 +117,7 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
     if equal:
         return equal
     in_sight = [lead for lead in first if not lead.begin_hidden] or first
-    told = _begin_by_pulses(first)
+    told = _begin_by_pulses(first, px_per_mm)
     edges = [lead.zero_px for lead in first if lead.after_pulse and lead.zero_px is not None]
     if told is None:
         # Where few are in sight, what else lets one seem to begin later is no majority.
@@ -127,7 +127,7 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
         seen = _earliest_behind_pulses(first, px_per_mm) or seen
     else:
         seen = told
-    is_sure = bool(edges) and abs(seen - float(np.median(edges))) <= _GAP_MM * px_per_mm
+    is_sure = bool(edges) and abs(seen - float(np.median(edges))) <= GAP_MM * px_per_mm
     by_length = origins_by_length(leads, seen, px_per_mm, per_s, is_sure)
     if len(by_length) == len(columns):
         return by_length
@@ -139,7 +139,7 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
             begin = end + usual_px
         end_s = (end - origins[before]) / per_s
         whole = whole_tenths(end_s)
-        is_bare = begin - end > _GAP_MM * px_per_mm
+        is_bare = begin - end > GAP_MM * px_per_mm
         if left and all(lead.pulse_behind for lead in left):
             is_bare, whole = True, before_pulse(end_s, speed_mm_per_s)
         hidden = [lead.begin_hidden for lead in leads if lead.region.column == column]
@@ -158,7 +158,7 @@ def _length_of(leads: Sequence[ReadLead], column: int, most_s: float, per_s: flo
     return whole if 0 <= whole - seen <= 2 * TENTH_S and whole <= most_s + TENTH_S else None
 
 
-def _begin_by_pulses(first: Sequence[ReadLead]) -> float | None:
+def _begin_by_pulses(first: Sequence[ReadLead], px_per_mm: float) -> float | None:
     """
     Return where leads begin that stand behind pulses; None where most of them show it themselves.
 
@@ -172,7 +172,10 @@ def _begin_by_pulses(first: Sequence[ReadLead]) -> float | None:
         return float(np.median(met))
     if len(met) <= (1 - _NEARLY_ALL) * len(behind):
         return None  # what the traces themselves show
-    return float(np.median([lead.start_px for lead in behind if lead.zero_px is None]))
+    apart = np.array([lead.start_px for lead in behind if lead.zero_px is None])
+    usual = float(np.median(apart))
+    alike = np.mean(np.abs(apart - usual) <= _ALIKE_MM * px_per_mm) > 0.5
+    return usual if alike else float(np.median(met))
 
 
 def _earliest_behind_pulses(first: Sequence[ReadLead], px_per_mm: float) -> float | None:
@@ -184,7 +187,7 @@ def _earliest_behind_pulses(first: Sequence[ReadLead], px_per_mm: float) -> floa
     behind = [lead.start_px for lead in first if lead.after_pulse]
     if 2 * len(behind) <= len(first) or np.ptp(behind) <= _WIDE_MM * px_per_mm:
         return None
-    shared = outermost([-start for start in behind], _GAP_MM * px_per_mm)
+    shared = outermost([-start for start in behind], GAP_MM * px_per_mm)
     return None if shared is None else -shared
 
 

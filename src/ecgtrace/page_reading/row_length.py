@@ -10,6 +10,7 @@ from ecgtrace.page_ink.maps import MAP_PX_PER_MM
 from ecgtrace.page_reading.lead import ReadLead
 
 ROW_MM = 250.0  # 10 s at 25 mm/s, 5 s at 50 mm/s
+GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
 TEN_S = 10.0  # of all columns
 _SAMPLE_S = 0.0125  # the last sample lies one of 100 Hz before the next column, and is found to 2 ms
 _LAST_S = 0.006  # the last sample lies 2 ms before the end of what is drawn at 500 Hz, 10 ms at 100 Hz
@@ -133,10 +134,10 @@ def equal_columns(leads: Sequence[ReadLead], px_per_mm: float, per_s: float) -> 
         alike = min(np.mean(abs(begins - begin) <= near_px), np.mean(abs(ends - end) <= near_px))
         if alike <= 0.5 or not 0 < length_s - (end - begin) / per_s <= _SAMPLE_S:
             return {}
-        if begin < before - _NO_GAP_MM * px_per_mm:
+        if begin - before <= GAP_MM * px_per_mm:  # whether it is a gap is for the row's length to tell
             return {}
-        before = end
         origins[column] = begin - number * length_s * per_s
+        before = end
     return origins
 
 
