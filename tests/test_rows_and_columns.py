@@ -192,6 +192,20 @@ def test_a_scale_is_corrected_farther_by_rows_alike_than_by_a_strip():
     assert stretch_to_length(leads, SHEET_PX * 0.975, PER_S * 0.975, 0.006, bare) == 1.0
 
 
+def test_rows_of_columns_of_several_lengths_tell_no_scale():
+    """With bars between them they are 252 mm long."""
+    leads = []
+    for row in range(3):
+        begin, start_s = BEGIN, 0.0
+        for column, length_s in enumerate((2.68, 2.47, 2.7, 2.21)):
+            end = begin + length_s * PER_S
+            until = np.inf if column == 3 else end
+            leads.append(lead(row, column, begin, start_s, length_s - 0.002, until))
+            begin, start_s = end + 0.2 * SHEET_PX, start_s + length_s
+    bare = np.zeros((400, 1200), np.bool_)
+    assert stretch_to_length(leads, SHEET_PX, PER_S, 0.006, bare) == 1.0
+
+
 def test_a_lead_at_another_scale_keeps_its_place():
     one = lead(0, 0, BEGIN, 0.0, 9.998)
     other = one.stretched(1.01)

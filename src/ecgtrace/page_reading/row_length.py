@@ -27,6 +27,7 @@ _LEFT_MM = (1.0, 0.4)  # of a begin is bare, or the foot of a pulse
 _ABOVE_MM, _BELOW_MM = 6.0, 1.5
 _EDGE = 0.8  # of that height above is a pulse's falling edge
 _SAME_MM, _MOST = 0.15, 0.75  # names of several widths hide begins, each another length
+_EQUAL_MM = 0.25  # between columns of one length
 _ROWS = 3  # of one length are no chance
 _ROWS_SHARE = 0.016  # by which a pulse of few pixels, or of thick lines, may tell the scale wrong
 
@@ -209,6 +210,9 @@ def _rows_mm(
         own = sorted((lead for lead in leads if lead.region.row == row), key=lambda lead: lead.region.column)
         gaps = [(after.begin_px - lead.last_px(per_s)) / px_per_mm for lead, after in pairwise(own)]
         is_whole = max(gaps, default=0.0) <= _BARE_MM and not own[-1].pulse_behind
+        # Bars between columns widen a row; of columns of one length it is known how much is theirs.
+        columns_mm = [(lead.last_px(per_s) - lead.begin_px) / px_per_mm for lead in own]
+        is_whole &= float(np.ptp(columns_mm)) <= _EQUAL_MM
         if is_whole and _begins_bare(own[0], px_per_mm, dark):
             lengths.append((own[-1].last_px(per_s) - own[0].begin_px) / px_per_mm)
     return lengths
