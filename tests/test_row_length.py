@@ -166,15 +166,22 @@ def test_columns_that_show_the_same_seconds_are_noted():
     assert notes == ["by their beats, columns 2, 3, 4 show the same seconds as the first"]
 
 
+def shortened(one, by_mm):
+    """Plant a lead whose last millimetres were not read."""
+    n = len(one.signal.amplitude_mv) - round(by_mm * PX / PER_S * 500)
+    mv, confidence = one.signal.amplitude_mv[:n], one.signal.confidence[:n]
+    signal = replace(one.signal, amplitude_mv=mv, confidence=confidence)
+    return replace(one, region=replace(one.region, end=one.region.end - by_mm * PX), signal=signal)
+
+
 def test_ends_that_were_lost_move_no_begin_that_all_rows_show():
-    """Four rows begin in one place; the strip was read 2.2 mm too short."""
+    """Four rows begin in one place; the strip was read 2.2 mm too short, the last column 1 mm."""
     leads = page()
-    end = replace(leads[-1].region, end=leads[-1].region.end - 2.2 * PX)
-    signal = leads[-1].signal
-    n = len(signal.amplitude_mv) - round(2.2 * PX / PER_S * 500)
-    short = replace(signal, amplitude_mv=signal.amplitude_mv[:n], confidence=signal.confidence[:n])
-    leads[-1] = replace(leads[-1], region=end, signal=short)
+    leads[9:] = [shortened(one, 1.0) for one in leads[9:12]] + [shortened(leads[-1], 2.2)]
     assert column_origins(leads, PX, 25.0)[0] == BEGIN
+    # Where the maps have ink before all of them, as a pulse's foot, columns of 2.5 s tell.
+    before = [replace(one, region=replace(one.region, start=one.region.start - 1.5 * PX)) for one in leads]
+    assert column_origins(before, PX, 25.0)[0] == BEGIN
     hidden = [
         replace(one, left=one.left + round(mm * PX)) if one.region.column == 0 else one
         for one, mm in zip(leads, (2.0, 3.0, 4.0, *[0] * 9, 2.5), strict=True)

@@ -81,7 +81,8 @@ def origins_by_length(
         reach = (_HIDDEN_MM if hidden else FOOT_MM) * px_per_mm
         is_told = seen_px - reach <= begin <= seen_px + FOOT_MM * px_per_mm
         # Where all rows begin alike nothing hides a begin, and what is missing are the ends.
-        is_lost = begin < seen_px and not hidden and _alike(first, seen_px, px_per_mm)
+        is_shown = _alike(first, seen_px, px_per_mm) and (not hidden or _is_whole(first, per_s))
+        is_lost = begin < seen_px and is_shown
         if is_told and abs(begin - seen_px) > _EXACT_MM * px_per_mm and not is_lost:
             origin = begin
     told = {columns[0]: origin} if is_told else {}
@@ -250,6 +251,15 @@ def _alike(first: Sequence[ReadLead], seen_px: float, px_per_mm: float) -> bool:
     """Tell whether several rows begin in one place, to less than the width of a line."""
     apart = [abs(lead.time0_px - seen_px) <= _SAME_MM * px_per_mm for lead in first]
     return len(apart) >= _ROWS and float(np.mean(apart)) >= _MOST
+
+
+def _is_whole(first: Sequence[ReadLead], per_s: float) -> bool:
+    """Tell whether the leads of a column, strips aside, are as long as recorders print them, to a sample."""
+    own = [(lead.last_px(per_s) - lead.time0_px) / per_s for lead in first if not lead.region.strip]
+    if len(own) < 2:
+        return False
+    seen = 10 * float(np.median(own)) + 10 * _LAST_S
+    return abs(seen - round(seen)) <= 10 * _SAMPLE_S and round(seen) % 5 == 0
 
 
 def _gaps_mm(
