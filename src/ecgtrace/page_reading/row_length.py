@@ -13,6 +13,7 @@ ROW_MM = 250.0  # 10 s at 25 mm/s, 5 s at 50 mm/s
 GAP_MM = 0.6  # of bare paper between two columns; less is a bar, or the end of a stroke
 TEN_S = 10.0  # of all columns
 _SAMPLE_S = 0.0125  # the last sample lies one of 100 Hz before the next column, and is found to 2 ms
+_WHOLE_S = 0.02  # half a millimetre, to which the end of a thin line is read
 _LAST_S = 0.006  # the last sample lies 2 ms before the end of what is drawn at 500 Hz, 10 ms at 100 Hz
 _APART_MM = 1.0  # rows that begin together do so within the width of a line
 _TOGETHER_MM = 0.4  # as `leads` has it for the ends of a column
@@ -254,12 +255,12 @@ def _alike(first: Sequence[ReadLead], seen_px: float, px_per_mm: float) -> bool:
 
 
 def _is_whole(first: Sequence[ReadLead], per_s: float) -> bool:
-    """Tell whether the leads of a column, strips aside, are as long as recorders print them, to a sample."""
+    """Tell whether the leads of a column, strips aside, are of whole halves of a second."""
     own = [(lead.last_px(per_s) - lead.time0_px) / per_s for lead in first if not lead.region.strip]
     if len(own) < 2:
         return False
     seen = 10 * float(np.median(own)) + 10 * _LAST_S
-    return abs(seen - round(seen)) <= 10 * _SAMPLE_S and round(seen) % 5 == 0
+    return abs(seen - round(seen)) <= 10 * _WHOLE_S and round(seen) % 5 == 0
 
 
 def _gaps_mm(
