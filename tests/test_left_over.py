@@ -60,18 +60,29 @@ def test_a_dark_grid_beside_a_trace_is_no_wave(dash_px):
     image = sheet()
     image[BASE - 80 : BASE, 410:413] = TRACE  # a wave that is followed
     maps = maps_of(image, beside=4)
-    image[:, 418:421] = TRACE
-    for top in range(0, HEIGHT, 8) if dash_px else ():
-        image[top : top + 8 - dash_px, 418:421] = 255
+    for x in (378, 418, 458):
+        image[:, x : x + 3] = TRACE
+        for top in range(0, HEIGHT, 8) if dash_px else ():
+            image[top : top + 8 - dash_px, x : x + 3] = 255
     path = np.full(800, float(BASE))
     path[369:374] = (BASE, BASE - 80, BASE - 80, BASE - 80, BASE)
     assert unread_mm(image, maps, [along(path)]) == []
 
 
 def test_a_bar_through_all_rows_is_no_wave():
+    """The maps see a bar in a part of it, and a trace in the rest."""
     image = sheet()
     image[40:760, 500:504] = TRACE
-    assert unread_mm(image, maps_of(image)) == []
+    maps = maps_of(image)
+    maps.bar[60:120, 250:252] = 1
+    assert unread_mm(image, maps) == []
+
+
+def test_waves_of_one_beat_in_rows_below_each_other_are_waves():
+    """Where rows stand close their tips make a line from top to bottom, which is neither grid nor bar."""
+    image = sheet()
+    image[40:760, 500:504] = TRACE
+    assert unread_mm(image, maps_of(image))
 
 
 def test_a_coloured_mark_is_no_wave():

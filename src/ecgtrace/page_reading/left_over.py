@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,6 +29,8 @@ _WAVE_MM = 4.0  # to either side of a piece: the wave that it is part of
 _SAME_MM, _ELSE = 0.5, 0.02  # apart, and the share of the columns beside
 _BESIDE_MM = 1.5  # about where a lead begins or ends: bars and pulses stand there
 _RUNS_MM, _RUNS = 80.0, 0.45  # of a stretch so much is dark: a line of the grid, dashed ones too, or a bar
+_GRID_MM, _OFF_MM = 5.0, 0.3  # of lines of a grid from each other; of any line, where it leans
+_BARRED_MM = 10.0  # of a line the maps call a bar
 _ALONG, _MOST = 1.25, 0.6  # of a line's width; of a piece, which lies so near, or in a line that runs on
 _COLOUR = 60  # of 255, between two colours less their grey
 
@@ -85,13 +88,36 @@ def trace_ink(image: NDArray[np.uint8], maps: PageMaps) -> TraceInk:
     full = float(np.quantile(darkness[sure], _FULL))
     dark = (darkness > _DARK * full).astype(np.uint8)
     ink = np.where(near > 0, dark, np.uint8(0))
-    return TraceInk(ink, sure, _line_px(ink), _runs_on(dark, MAP_PX_PER_MM * maps.page_px[1]), image)
+    return TraceInk(ink, sure, _line_px(ink), _runs_on(dark, maps), image)
 
 
-def _runs_on(dark: NDArray[np.uint8], px_per_mm: float) -> NDArray[np.uint8]:
+def _runs_on(dark: NDArray[np.uint8], maps: PageMaps) -> NDArray[np.uint8]:
+    """
+    Tell which px belong to upright lines that run on: of a dark grid, or a bar.
+
+    The waves of one beat in rows one below the other run on as far; but beside them stands no other line as
+    far away as those of a grid, and the maps show no bar in them.
+    """
+    px_x, px_y = (MAP_PX_PER_MM * step for step in maps.page_px)
+    window = (1, 2 * round(_RUNS_MM / 2 * px_y) + 1)
     about = cv2.dilate(dark, np.ones((1, 3), np.uint8)).astype(np.float32)
-    share = cv2.blur(about, (1, 2 * round(_RUNS_MM / 2 * px_per_mm) + 1))
-    return np.asarray(share >= _RUNS, np.uint8)
+    lines = (cv2.blur(about, window) >= _RUNS).astype(np.uint8)
+    near = cv2.dilate(lines, np.ones((1, 2 * round(_OFF_MM * px_x) + 1), np.uint8))
+    beside = [_moved(near, side * round(_GRID_MM * px_x)) for side in (-1, 1)]
+    bars = cv2.resize(maps.bar, dark.shape[::-1]) > _LIKELY
+    barred = (bars.sum(axis=0) >= _BARRED_MM * px_y).astype(np.uint8)
+    near_bar = cv2.dilate(barred[None], np.ones((1, 2 * round(_OFF_MM * px_x) + 1), np.uint8))
+    is_grid = cv2.bitwise_or(*beside)
+    return np.where((is_grid > 0) | (near_bar > 0), lines, np.uint8(0))
+
+
+def _moved(mask: NDArray[Any], by: int) -> NDArray[Any]:
+    found = np.zeros_like(mask)
+    if 0 < by < mask.shape[1]:
+        found[:, by:] = mask[:, :-by]
+    elif 0 < -by < mask.shape[1]:
+        found[:, :by] = mask[:, -by:]
+    return found
 
 
 def _line_px(ink: NDArray[np.uint8]) -> float:
