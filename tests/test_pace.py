@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ecgtrace.digitization.pace import Pace, pace
-from ecgtrace.page_reading.calibrate import at_double_speed
+from ecgtrace.page_reading.calibrate import at_double_speed, half_pace_doubt
 from ecgtrace.recording import Calibration, RecordedLead
 from ecgtrace.types import GridScale, LeadSignal
 from ecgtrace.vector.calibration import ASSUMED
@@ -64,3 +64,13 @@ def test_fifty_millimetres_are_taken_where_nothing_tells_and_no_heart_beats_so()
     assert notes == ["note"]
     assert at_double_speed((found, doubts, []), recorded(beats(72, 0.09))) is None
     assert at_double_speed((replace(found, speed_from="text"), doubts, []), slow) is None
+
+
+def test_a_pulse_s_speed_at_which_no_heart_beats_is_a_doubt():
+    """A pulse of 0.1 s at 50 mm/s is as wide as one of 0.2 s at 25; print and options are not doubted."""
+    found = Calibration(8.0, 8.0, 25.0, 10.0, "grid lines", "pulse", "pulse")
+    slow = recorded(np.interp(np.arange(2500) / 2, np.arange(2500), beats(72, 0.09)))
+    assert "36 times a minute" in half_pace_doubt(found, slow)
+    assert half_pace_doubt(found, recorded(beats(72, 0.09))) == ""
+    assert half_pace_doubt(replace(found, speed_from="text"), slow) == ""
+    assert half_pace_doubt(replace(found, speed_mm_per_s=50.0), slow) == half_pace_doubt(found, []) == ""

@@ -357,6 +357,30 @@ def at_double_speed(calibrated: Calibrated, leads: Sequence[RecordedLead]) -> Ca
     return replace(found, speed_mm_per_s=twice), [*others, told], notes
 
 
+def half_pace_doubt(calibration: Calibration, leads: Sequence[RecordedLead]) -> str:
+    """
+    Doubt 25 mm/s that pulses alone tell where no heart beats so; empty where nothing speaks against it.
+
+    Some recorders print a pulse of 0.1 s, which at 50 mm/s is as wide as the usual one at 25 mm/s.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    leads : sequence of RecordedLead
+    """
+    told = calibration.speed_from == "pulse" and calibration.speed_mm_per_s == PAPER_SPEED_MM_PER_S
+    if not told or not leads:
+        return ""
+    beats = pace([lead.signal.amplitude_mv for lead in leads], leads[0].signal.fs_hz)
+    if beats is None or not beats.is_half:
+        return ""
+    return (
+        f"the pulse tells {PAPER_SPEED_MM_PER_S:g} mm/s, at which the heart would beat {beats.rate_bpm:.0f} "
+        f"times a minute, {beats.qrs_s * 1000:.0f} ms long each: if it is {2 * PAPER_SPEED_MM_PER_S:g} mm/s, "
+        "pass speed="
+    )
+
+
 def _fits(height_mm: float) -> bool:
     """Tell whether a pulse is as high as a gain of recorders lets it be."""
     return any(abs(height_mm / gain - 1) <= _TOLERANCE for gain in GAINS_MM_PER_MV)

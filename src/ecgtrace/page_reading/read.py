@@ -24,6 +24,7 @@ from ecgtrace.page_reading.calibrate import (
     at_double_speed,
     calibrate,
     find_pulses,
+    half_pace_doubt,
     whole_or_shown,
     whole_pulses,
 )
@@ -210,7 +211,8 @@ class PageReader:
         speed = recording.calibration.speed_mm_per_s
         assert speed is not None
         doubts, notes = whole_doubts(sheet, maps, layout, image.shape[:2], speed)
-        doubts += filter(None, [heart_doubt(recording.leads)])
+        slow = half_pace_doubt(recording.calibration, recording.leads)
+        doubts += filter(None, [heart_doubt(recording.leads), slow])
         return replace(recording, doubts=(*doubts, *recording.doubts), notes=(*recording.notes, *notes))
 
     def _recording(
