@@ -58,7 +58,7 @@ def test_a_lead_that_touches_its_pulse_begins_at_the_falling_edge(edge_mm, off_m
 def test_a_gap_or_a_foot_leaves_the_begin_to_the_trace():
     image, begin = page(25.0, gap_mm=2.0)
     behind = pulse_before(image, *found(25.0, begin, 25.2), SCALE)
-    assert behind.zero_px is None
+    assert behind.zero_of(begin * PX, SCALE) is None
     assert behind.ink_end_px < begin * PX
     image, begin = page(25.0, foot_mm=2.0, gap_mm=1.5)
     behind = pulse_before(image, *found(25.0, begin, 27.2), SCALE)
@@ -126,8 +126,8 @@ def test_names_that_hide_begins_behind_pulses_move_no_time():
 def test_a_lead_read_from_right_behind_its_pulse_s_ink_begins_with_it():
     image, _ = page(25.0)
     behind = pulse_before(image, *found(25.0, 25.9, 25.4), SCALE)
-    assert behind.edge_px is not None
-    assert behind.zero_of(behind.ink_end_px + 0.2 * PX, SCALE) == behind.edge_px
+    assert behind.edge_seen
+    assert behind.zero_of(behind.ink_end_px + 0.2 * PX, SCALE) == behind.zero_px
     assert behind.zero_of(behind.ink_end_px + 0.8 * PX, SCALE) is None
 
 

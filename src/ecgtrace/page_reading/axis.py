@@ -116,18 +116,7 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
     equal = equal_columns(leads, px_per_mm, per_s)
     if equal:
         return equal
-    in_sight = [lead for lead in first if not lead.begin_hidden] or first
-    told = _begin_by_pulses(first, px_per_mm)
-    edges = [lead.zero_px for lead in first if lead.after_pulse and lead.zero_px is not None]
-    if told is None:
-        # Where few are in sight, what else lets one seem to begin later is no majority.
-        usual = np.min if 2 * len(in_sight) < len(first) else np.median
-        seen = float(usual([lead.time0_px for lead in in_sight]))
-        seen = begin_by_others(leads, columns[0], per_s) or seen
-        seen = _earliest_behind_pulses(first, px_per_mm) or seen
-    else:
-        seen = told
-    is_sure = bool(edges) and abs(seen - float(np.median(edges))) <= GAP_MM * px_per_mm
+    seen, is_sure = _first_begin(leads, first, px_per_mm, per_s)
     by_length = origins_by_length(leads, seen, px_per_mm, per_s, is_sure)
     if len(by_length) == len(columns):
         return by_length
@@ -148,6 +137,21 @@ def column_origins(leads: Sequence[ReadLead], px_per_mm: float, speed_mm_per_s: 
             whole = _length_of(leads, column, end_s, per_s) or end_s
         origins[column] = begin - whole * per_s if is_bare and whole is not None else origins[before]
     return origins
+
+
+def _first_begin(
+    leads: Sequence[ReadLead], first: Sequence[ReadLead], px_per_mm: float, per_s: float
+) -> tuple[float, bool]:
+    """Return where the first column begins, and whether the end of a pulse is seen there."""
+    seen = _begin_by_pulses(first, px_per_mm) or _earliest_behind_pulses(first, px_per_mm)
+    if seen is None:
+        in_sight = [lead for lead in first if not lead.begin_hidden] or first
+        # Where few are in sight, what else lets one seem to begin later is no majority.
+        usual = np.min if 2 * len(in_sight) < len(first) else np.median
+        by_others = begin_by_others(leads, first[0].region.column, per_s)
+        seen = by_others or float(usual([lead.time0_px for lead in in_sight]))
+    edges = [lead.zero_px for lead in first if lead.after_pulse and lead.zero_px is not None]
+    return seen, bool(edges) and abs(seen - float(np.median(edges))) <= GAP_MM * px_per_mm
 
 
 def _length_of(leads: Sequence[ReadLead], column: int, most_s: float, per_s: float) -> float | None:

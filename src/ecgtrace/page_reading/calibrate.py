@@ -343,16 +343,11 @@ def at_double_speed(calibrated: Calibrated, leads: Sequence[RecordedLead]) -> Ca
         None where the speed is told, or plausible.
     """
     found, doubts, notes = calibrated
-    if found.speed_from != ASSUMED or not leads:
-        return None
-    beats = pace([lead.signal.amplitude_mv for lead in leads], leads[0].signal.fs_hz)
-    if beats is None or not beats.is_half:
+    beats = _half_pace(leads) if found.speed_from == ASSUMED else ""
+    if not beats:
         return None
     twice = 2 * PAPER_SPEED_MM_PER_S
-    told = (
-        f"{_NO_SPEED}; {twice:g} mm/s was taken: at {PAPER_SPEED_MM_PER_S:g} mm/s the heart "
-        f"would beat {beats.rate_bpm:.0f} times a minute, {beats.qrs_s * 1000:.0f} ms long each"
-    )
+    told = f"{_NO_SPEED}; {twice:g} mm/s was taken: at {PAPER_SPEED_MM_PER_S:g} mm/s the heart {beats}"
     others = [doubt for doubt in doubts if not doubt.startswith(_NO_SPEED)]
     return replace(found, speed_mm_per_s=twice), [*others, told], notes
 
@@ -368,17 +363,24 @@ def half_pace_doubt(calibration: Calibration, leads: Sequence[RecordedLead]) -> 
     calibration : Calibration
     leads : sequence of RecordedLead
     """
-    told = calibration.speed_from == "pulse" and calibration.speed_mm_per_s == PAPER_SPEED_MM_PER_S
-    if not told or not leads:
+    speed = PAPER_SPEED_MM_PER_S
+    told = calibration.speed_from == "pulse" and calibration.speed_mm_per_s == speed
+    beats = _half_pace(leads) if told else ""
+    if not beats:
+        return ""
+    return (
+        f"the pulse tells {speed:g} mm/s, at which the heart {beats}: pass speed= if it is {2 * speed:g} mm/s"
+    )
+
+
+def _half_pace(leads: Sequence[RecordedLead]) -> str:
+    """Say how the heart would beat, where that is what one shows at half of its speed; else empty."""
+    if not leads:
         return ""
     beats = pace([lead.signal.amplitude_mv for lead in leads], leads[0].signal.fs_hz)
     if beats is None or not beats.is_half:
         return ""
-    return (
-        f"the pulse tells {PAPER_SPEED_MM_PER_S:g} mm/s, at which the heart would beat {beats.rate_bpm:.0f} "
-        f"times a minute, {beats.qrs_s * 1000:.0f} ms long each: if it is {2 * PAPER_SPEED_MM_PER_S:g} mm/s, "
-        "pass speed="
-    )
+    return f"would beat {beats.rate_bpm:.0f} times a minute, {beats.qrs_s * 1000:.0f} ms long each"
 
 
 def _fits(height_mm: float) -> bool:

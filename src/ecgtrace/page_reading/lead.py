@@ -185,7 +185,7 @@ def read_lead(
     read = ReadLead(region, replace(signal, doubts=(*signal.doubts, *doubts)), left, top)
     if pulse is None:
         return read
-    return replace(read, zero_px=pulse.zero_of(read.start_px, scale), after_pulse=pulse.edge_px is not None)
+    return replace(read, zero_px=pulse.zero_of(read.start_px, scale), after_pulse=pulse.edge_seen)
 
 
 def _without_specks(signal: LeadSignal, scale: GridScale) -> LeadSignal:

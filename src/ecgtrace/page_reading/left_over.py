@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -48,17 +48,40 @@ class TraceInk:
         Whether the maps are sure of a trace; about it lie its edges, and the grid.
     line_px : float
         Width of a line.
-    runs_on : ndarray of uint8, shape (height, width)
-        1 where an upright line runs on far above and below: of a dark grid, or a bar.
+    dark : ndarray of uint8, shape (height, width)
+        1 where the sheet is as dark as traces.
     image : ndarray of uint8, shape (height, width, 3)
         The sheet, RGB.
+    maps : PageMaps
+        Of it.
     """
 
     ink: NDArray[np.uint8]
     sure: NDArray[np.bool_]
     line_px: float
-    runs_on: NDArray[np.uint8]
+    dark: NDArray[np.uint8]
     image: NDArray[np.uint8]
+    maps: PageMaps
+
+    @cached_property
+    def runs_on(self) -> NDArray[np.uint8]:
+        """
+        1 where an upright line runs on far above and below: of a dark grid, or a bar.
+
+        The waves of one beat in rows one below the other run on as far; but beside them stands no other line
+        as far away as those of a grid, and the maps show no bar in them.
+        """
+        px_x, px_y = (MAP_PX_PER_MM * step for step in self.maps.page_px)
+        about = cv2.dilate(self.dark, np.ones((1, 3), np.uint8)).astype(np.float32)
+        share = cv2.blur(about, (1, 2 * round(_RUNS_MM / 2 * px_y) + 1))
+        lines = (share >= _RUNS).astype(np.uint8)
+        off = 2 * round(_OFF_MM * px_x) + 1
+        beside = np.zeros((1, 2 * round(_GRID_MM * px_x) + off), np.uint8)
+        beside[0, :off] = beside[0, -off:] = 1
+        bars = cv2.resize(self.maps.bar, self.dark.shape[::-1]) > _LIKELY
+        barred = (bars.sum(axis=0) >= _BARRED_MM * px_y).astype(np.uint8)[None]
+        known = (cv2.dilate(lines, beside) > 0) | (cv2.dilate(barred, np.ones((1, off), np.uint8)) > 0)
+        return np.where(known, lines, np.uint8(0))
 
 
 def trace_ink(image: NDArray[np.uint8], maps: PageMaps) -> TraceInk:
@@ -81,43 +104,14 @@ def trace_ink(image: NDArray[np.uint8], maps: PageMaps) -> TraceInk:
     traces = cv2.resize(maps.trace, (width, height))
     sure = np.asarray(traces > _SURE)
     if not sure.any():
-        return TraceInk(np.zeros_like(grey), sure, 1.0, np.zeros_like(grey), image)
+        return TraceInk(np.zeros_like(grey), sure, 1.0, np.zeros_like(grey), image, maps)
     across, up = (2 * round(_ABOUT_MM * MAP_PX_PER_MM * step) + 1 for step in maps.page_px)
     near = cv2.dilate((traces > _LIKELY).astype(np.uint8), np.ones((up, across), np.uint8))
     # Of the px that the maps call a trace some are the paper beside it.
     full = float(np.quantile(darkness[sure], _FULL))
     dark = (darkness > _DARK * full).astype(np.uint8)
     ink = np.where(near > 0, dark, np.uint8(0))
-    return TraceInk(ink, sure, _line_px(ink), _runs_on(dark, maps), image)
-
-
-def _runs_on(dark: NDArray[np.uint8], maps: PageMaps) -> NDArray[np.uint8]:
-    """
-    Tell which px belong to upright lines that run on: of a dark grid, or a bar.
-
-    The waves of one beat in rows one below the other run on as far; but beside them stands no other line as
-    far away as those of a grid, and the maps show no bar in them.
-    """
-    px_x, px_y = (MAP_PX_PER_MM * step for step in maps.page_px)
-    window = (1, 2 * round(_RUNS_MM / 2 * px_y) + 1)
-    about = cv2.dilate(dark, np.ones((1, 3), np.uint8)).astype(np.float32)
-    lines = (cv2.blur(about, window) >= _RUNS).astype(np.uint8)
-    near = cv2.dilate(lines, np.ones((1, 2 * round(_OFF_MM * px_x) + 1), np.uint8))
-    beside = [_moved(near, side * round(_GRID_MM * px_x)) for side in (-1, 1)]
-    bars = cv2.resize(maps.bar, dark.shape[::-1]) > _LIKELY
-    barred = (bars.sum(axis=0) >= _BARRED_MM * px_y).astype(np.uint8)
-    near_bar = cv2.dilate(barred[None], np.ones((1, 2 * round(_OFF_MM * px_x) + 1), np.uint8))
-    is_grid = cv2.bitwise_or(*beside)
-    return np.where((is_grid > 0) | (near_bar > 0), lines, np.uint8(0))
-
-
-def _moved(mask: NDArray[Any], by: int) -> NDArray[Any]:
-    found = np.zeros_like(mask)
-    if 0 < by < mask.shape[1]:
-        found[:, by:] = mask[:, :-by]
-    elif 0 < -by < mask.shape[1]:
-        found[:, :by] = mask[:, -by:]
-    return found
+    return TraceInk(ink, sure, _line_px(ink), dark, image, maps)
 
 
 def _line_px(ink: NDArray[np.uint8]) -> float:

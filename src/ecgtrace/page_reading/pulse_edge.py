@@ -36,19 +36,19 @@ class Behind:
         What is left of it is the pulse's ink.
     zero_px : float or None
         Where the lead begins, if it begins with the pulse's end; None: with a gap.
-    edge_px : float or None
-        Where the picture shows the pulse's end.
+    edge_seen : bool
+        Whether the picture shows the pulse's end there. Then where the trace is read from tells of a gap.
     """
 
     ink_end_px: float
     zero_px: float | None
-    edge_px: float | None = None
+    edge_seen: bool = False
 
     def zero_of(self, start_px: float, scale: GridScale) -> float | None:
         """Return where the time of a lead begins, read from `start_px` on; None where a gap tells no more."""
         if start_px - self.ink_end_px > _GAP_MM * scale.px_per_mm_x:
             return None
-        return self.zero_px if self.edge_px is None else self.edge_px
+        return self.zero_px
 
 
 def pulse_before(
@@ -90,7 +90,7 @@ def pulse_before(
     if edge is not None:
         ink_end_px = edge[0] + edge[1] / 2
         if end_px - edge[0] <= _FOOT_MM * per_mm or (meets and _is_footless(image, pulse, scale)):
-            return Behind(ink_end_px, edge[0] if meets else None, edge[0])
+            return Behind(ink_end_px, edge[0], edge_seen=True)
     return Behind(end_px, end_px if meets else None)
 
 

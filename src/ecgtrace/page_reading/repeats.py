@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecgtrace.page_reading.axis import TENTH_S, PlacedLead
-from ecgtrace.types import FloatArray, LeadSignal
+from ecgtrace.sheet.spectrum import vertex
+from ecgtrace.types import LeadSignal
 from ecgtrace.units import LEADS
 
 NAMED = 0.7  # share of a name that was read well (`layout.orders`)
-REPEATED = 0.12  # of the strip's own rms may be left between it and its lead
-CLEAR = 0.5  # of what is left with the next best lead, or at any other time
+_REPEATED = 0.12  # of the strip's own rms may be left between it and its lead
+_CLEAR = 0.5  # of what is left with the next best lead, or at any other time
 _FARTHEST_S = 0.2  # a column may stand wrong: half of the time between beats at 150 per minute
 _LEAST_S = 0.005  # the width of a thin line: by less strips and columns may both be off
 _BESIDE_S = 0.03  # of the best time: a QRS complex is half as alike there
@@ -68,7 +69,7 @@ def find_repeat(strip: LeadSignal, lead: LeadSignal, begin_s: float) -> Repeat |
     own = _best(strip, lead, about)
     begin = round(begin_s * fs_hz)
     first = _best(strip, lead, begin + about) if begin > 2 * reach else None
-    if first is not None and (own is None or first[0] < CLEAR * own[0]):
+    if first is not None and (own is None or first[0] < _CLEAR * own[0]):
         return Repeat(*first, same=True)
     return None if own is None else Repeat(*own, same=False)
 
@@ -87,23 +88,41 @@ def _best(strip: LeadSignal, lead: LeadSignal, lags: np.ndarray) -> tuple[float,
     power = np.nanvar(lead.amplitude_mv[known][:, None] - theirs, axis=0)
     least = int(power.argmin())
     beside = np.abs(lags - lags[least]) > _BESIDE_S * strip.fs_hz
-    if not beside.any() or power[least] > CLEAR**2 * power[beside].min():
+    if not beside.any() or power[least] > _CLEAR**2 * power[beside].min():
         return None
-    by, value = _vertex(power, least)
+    by, value = 0.0, float(power[least])
+    if 0 < least < len(power) - 1:
+        by = vertex(-power[least - 1 : least + 2])
+        value = max(0.0, value - 0.25 * by * float(power[least - 1] - power[least + 1]))
     whole = max(float(np.nanvar(theirs[:, least])), 1e-12)
     return float(np.sqrt(value / whole)), float(lags[least] + by) / strip.fs_hz
 
 
-def _vertex(power: FloatArray, least: int) -> tuple[float, float]:
-    """Return where a parabola through the least value and its neighbours is least, and what it is there."""
-    if not 0 < least < len(power) - 1:
-        return 0.0, float(power[least])
-    before, own, after = power[least - 1 : least + 2]
-    bend = before - 2 * own + after
-    if bend <= 0:
-        return 0.0, float(own)
-    by = 0.5 * (before - after) / bend
-    return float(by), max(0.0, float(own - 0.25 * (before - after) * by))
+def repeated(
+    strip: LeadSignal, leads: Sequence[PlacedLead], begins: Mapping[int, float]
+) -> tuple[PlacedLead, Repeat] | None:
+    """
+    Return the lead that a strip repeats, and where; None where none does, or several.
+
+    Parameters
+    ----------
+    strip : LeadSignal
+    leads : sequence of PlacedLead
+        On its axis.
+    begins : mapping of int to float
+        When columns begin (`column_begins`).
+    """
+    found = []
+    for part in leads:
+        repeat = find_repeat(strip, part.signal, begins[part.lead.region.column])
+        if repeat is not None:
+            found.append((part, repeat))
+    found.sort(key=lambda one: one[1].left)
+    if not found or found[0][1].left > _REPEATED:
+        return None
+    if len(found) > 1 and found[0][1].left > _CLEAR * found[1][1].left:
+        return None
+    return found[0]
 
 
 def late_by_strips(leads: Sequence[PlacedLead]) -> dict[int, float]:
@@ -151,18 +170,11 @@ def _told(
     region = strip.lead.region
     is_named = region.score >= NAMED and region.name in LEADS
     own = [part for part in short if not is_named or part.lead.region.name == region.name]
-    columns = [part.lead.region.column for part in own]
-    repeats = [
-        find_repeat(strip.signal, part.signal, begins[c]) for part, c in zip(own, columns, strict=True)
-    ]
-    found = [(repeat, c) for repeat, c in zip(repeats, columns, strict=True) if repeat is not None]
-    found.sort(key=lambda one: one[0].left)
-    if not found or found[0][0].left > REPEATED:
+    found = repeated(strip.signal, own, begins)
+    if found is None:
         return None
-    if len(found) > 1 and found[0][0].left > CLEAR * found[1][0].left:
-        return None
-    repeat, column = found[0]
-    late_s = repeat.lag_s
+    part, repeat = found
+    column, late_s = part.lead.region.column, repeat.lag_s
     if repeat.same:
         # How long the columns before it are is known to a tenth of a second alone.
         whole = round(10 * begins[column]) / 10

@@ -259,8 +259,8 @@ def _is_whole(first: Sequence[ReadLead], per_s: float) -> bool:
     own = [(lead.last_px(per_s) - lead.time0_px) / per_s for lead in first if not lead.region.strip]
     if len(own) < 2:
         return False
-    seen = 10 * float(np.median(own)) + 10 * _LAST_S
-    return abs(seen - round(seen)) <= 10 * _WHOLE_S and round(seen) % 5 == 0
+    seen_s = float(np.median(own)) + _LAST_S
+    return abs(seen_s - round(2 * seen_s) / 2) <= _WHOLE_S
 
 
 def _gaps_mm(

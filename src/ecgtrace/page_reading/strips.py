@@ -6,8 +6,7 @@ from dataclasses import replace
 from ecgtrace.layout.given import OPTION
 from ecgtrace.page_reading.axis import PlacedLead
 from ecgtrace.page_reading.merge import moved
-from ecgtrace.page_reading.repeats import CLEAR, NAMED, REPEATED, column_begins, find_repeat
-from ecgtrace.types import LeadSignal
+from ecgtrace.page_reading.repeats import NAMED, column_begins, find_repeat, repeated
 from ecgtrace.units import LEADS
 
 
@@ -26,11 +25,11 @@ def name_strips(leads: Sequence[PlacedLead]) -> tuple[list[PlacedLead], list[str
     (list of PlacedLead, list of str)
         In the same order; and what to tell of it.
     """
-    known = {
-        name: part
+    known = [
+        part
         for part in leads
-        if not part.lead.region.strip and (name := part.lead.region.name.removeprefix("-")) in LEADS
-    }
+        if not part.lead.region.strip and part.lead.region.name.removeprefix("-") in LEADS
+    ]
     begins = column_begins(leads)
     named: list[PlacedLead] = []
     notes: list[str] = []
@@ -38,24 +37,13 @@ def name_strips(leads: Sequence[PlacedLead]) -> tuple[list[PlacedLead], list[str
         region = part.lead.region
         is_given = region.name_from == OPTION and region.name
         if region.strip and not is_given and (region.score < NAMED or region.name not in LEADS):
-            name = _repeated(part.signal, known, begins)
+            found = repeated(part.signal, known, begins)
+            name = found[0].lead.region.name.removeprefix("-") if found else ""
             notes += [f"a strip is {name} by what it shows"] if name else []
             name_from = "text" if name else region.name_from
             region = replace(region, name=name, score=float(bool(name)), name_from=name_from)
         named.append(replace(part, lead=replace(part.lead, region=region)))
     return named, notes
-
-
-def _repeated(strip: LeadSignal, known: Mapping[str, PlacedLead], begins: Mapping[int, float]) -> str:
-    """Return the lead that a strip repeats; empty where none does, or several."""
-    found = (
-        (find_repeat(strip, part.signal, begins[part.lead.region.column]), name)
-        for name, part in known.items()
-    )
-    ranked = sorted((repeat.left, name) for repeat, name in found if repeat is not None)
-    if not ranked or ranked[0][0] > REPEATED or (len(ranked) > 1 and ranked[0][0] > CLEAR * ranked[1][0]):
-        return ""
-    return ranked[0][1]
 
 
 def at_their_time(parts: Sequence[PlacedLead], begins: Mapping[int, float]) -> list[PlacedLead]:

@@ -78,13 +78,13 @@ class Spectra:
         if not (0 < i < 2 * n and 0 < j < 2 * n):
             return None
         log = np.log(part[i - 1 : i + 2, j - 1 : j + 2] + 1e-9)
-        y = row - n + i - TILE_PX // 2 + _vertex(log[:, 1])
-        x = column - n + j - _LEFT + _vertex(log[1])
+        y = row - n + i - TILE_PX // 2 + vertex(log[:, 1])
+        x = column - n + j - _LEFT + vertex(log[1])
         contrast = float(part[i, j] / (np.median(part) + 1e-9))
         return sign * np.array([x, y]), contrast
 
 
-def _vertex(three: NDArray) -> float:
+def vertex(three: NDArray) -> float:
     """Place of the top of the parabola through three values."""
     bend = float(three[0] - 2 * three[1] + three[2])
     return float(three[0] - three[2]) / (2 * bend) if bend < -1e-6 else 0.0
