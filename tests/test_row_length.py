@@ -215,6 +215,18 @@ def test_columns_of_one_length_tell_more_than_their_strip(columns):
         assert origins[column] == pytest.approx(BEGIN + column * 5.5 * PX, abs=0.003 * PER_S)
 
 
+@pytest.mark.parametrize(("column", "told"), [(3, True), (1, False)])
+def test_ends_of_the_last_column_may_be_lost(column, told):
+    """By 0.5 to 1.5 mm, in each row another length; within the page each column must end where it does."""
+    leads = page(gap_mm=11.8)
+    for k in range(3):
+        leads[3 * column + k] = shortened(leads[3 * column + k], 0.5 * (k + 1))
+    origins = equal_columns(leads, PX, PER_S)
+    assert bool(origins) == told
+    for number, origin in origins.items():
+        assert origin == pytest.approx(BEGIN + 11.8 * PX * number, abs=0.003 * PER_S)
+
+
 def test_columns_that_are_too_short_are_not_of_one_length():
     """A name hides 4 mm of each lead: 2.34 s are no quarter of ten."""
     leads = [replace(one, left=one.left + 4 * round(PX)) for one in page(2.0, strip=False)]

@@ -108,7 +108,7 @@ def equal_columns(leads: Sequence[ReadLead], px_per_mm: float, per_s: float) -> 
     Return where the time of columns begins, as `axis.column_origins`, where all are of one length.
 
     Ten seconds in equal columns: where in each the leads begin and end together, and are as long, nothing is
-    hidden and nothing lost, whatever a strip below them seems to be.
+    hidden and nothing lost, whatever a strip below them seems to be. Ends of the last may be lost.
 
     Parameters
     ----------
@@ -134,8 +134,11 @@ def equal_columns(leads: Sequence[ReadLead], px_per_mm: float, per_s: float) -> 
         if len(own) < 2 or len(columns) < 2:
             return {}
         begin, end = float(np.median(begins)), float(np.median(ends))
-        alike = min(np.mean(abs(begins - begin) <= near_px), np.mean(abs(ends - end) <= near_px))
-        if alike <= 0.5 or not 0 < length_s - (end - begin) / per_s <= _SAMPLE_S:
+        short_s = length_s - (end - begin) / per_s
+        is_last = number == len(columns) - 1  # nothing tells where it ends, and its ends may be lost
+        alike = np.mean(abs(begins - begin) <= near_px) > 0.5
+        ends_alike = is_last or np.mean(abs(ends - end) <= near_px) > 0.5
+        if not alike or not ends_alike or not 0 < short_s <= (np.inf if is_last else _SAMPLE_S):
             return {}
         if begin - before <= GAP_MM * px_per_mm:  # whether it is a gap is for the row's length to tell
             return {}
