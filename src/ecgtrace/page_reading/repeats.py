@@ -87,15 +87,15 @@ def _best(strip: LeadSignal, lead: LeadSignal, lags: np.ndarray) -> tuple[float,
     lags, theirs = lags[enough], theirs[:, enough]
     power = np.nanvar(lead.amplitude_mv[known][:, None] - theirs, axis=0)
     least = int(power.argmin())
+    left = power / max(float(np.nanvar(theirs[:, least])), 1e-12)
     beside = np.abs(lags - lags[least]) > _BESIDE_S * strip.fs_hz
-    if not beside.any() or power[least] > _CLEAR**2 * power[beside].min():
+    if not beside.any() or left[least] > _CLEAR**2 * left[beside].min():
         return None
-    by, value = 0.0, float(power[least])
-    if 0 < least < len(power) - 1:
-        by = vertex(-power[least - 1 : least + 2])
-        value = max(0.0, value - 0.25 * by * float(power[least - 1] - power[least + 1]))
-    whole = max(float(np.nanvar(theirs[:, least])), 1e-12)
-    return float(np.sqrt(value / whole)), float(lags[least] + by) / strip.fs_hz
+    by, value = 0.0, float(left[least])
+    if 0 < least < len(left) - 1:
+        by = vertex(-left[least - 1 : least + 2])
+        value = max(0.0, value - 0.25 * by * float(left[least - 1] - left[least + 1]))
+    return float(np.sqrt(value)), float(lags[least] + by) / strip.fs_hz
 
 
 def repeated(
